@@ -1,0 +1,1 @@
+"""The CompLeak attacks: NR (one model), SR (original and one compressed), MR (several compressed)."""

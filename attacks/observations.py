@@ -1,0 +1,221 @@
+"""What an attacker sees: the outputs of models, and of their compressed variants, on labelled examples.
+
+One labelled array set (an ``xarray.Dataset``), so that no attack depends on the order of anything:
+
+=================  =====================================  =========================================
+variable           dimensions                             meaning
+=================  =====================================  =========================================
+``logits``         model, variant, example, class         float32, of the un-augmented example
+``label``          example                                true class
+``member``         model, example                         bool: was the model trained on it
+``calibration``    model, example                         bool: attack models may be fitted on this pair
+=================  =====================================  =========================================
+
+The variant ``original`` comes first where it is present. ``member`` is absent from what ``score`` is handed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+ORIGINAL = "original"
+
+_DIMENSIONS = {
+    "logits": ("model", "variant", "example", "class"),
+    "label": ("example",),
+    "member": ("model", "example"),
+    "calibration": ("model", "example"),
+}
+
+
+class ObservationError(ValueError):
+    """The arrays do not form a set of observations, or lack what was asked of them."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """Observations as rows, for attacks that learn from a table.
+
+    Attributes:
+        logits: float64 [records, variants, classes].
+        labels: int64 [records].
+        member: bool [records]; None for a target.
+        model: index of each record's model, int64 [records]; None for a target.
+    """
+
+    logits: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    member: NDArray[np.bool_] | None = None
+    model: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Observations:
+    """A checked view of one ``xarray.Dataset`` in the layout above."""
+
+    data: xr.Dataset
+
+    def __post_init__(self) -> None:
+        for name, dimensions in _DIMENSIONS.items():
+            if name not in self.data:
+                if name in ("member", "calibration"):
+                    continue
+                raise ObservationError(f"Observations need the variable {name!r} {list(dimensions)}.")
+            if self.data[name].dims != dimensions:
+                raise ObservationError(
+                    f"{name!r} has dimensions {list(self.data[name].dims)}, expected {list(dimensions)}."
+                )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        logits: NDArray[np.floating],
+        label: NDArray[np.integer],
+        *,
+        models: Sequence[str],
+        variants: Sequence[str],
+        examples: NDArray[np.integer],
+        member: NDArray[np.bool_] | None = None,
+        calibration: NDArray[np.bool_] | None = None,
+    ) -> Self:
+        """Label plain arrays.
+
+        Args:
+            logits: [models, variants, examples, classes].
+            label: [examples].
+            models: name of each model.
+            variants: name of each variant.
+            examples: id of each example, unique.
+            member: [models, examples]; None where membership is not known to the holder.
+            calibration: [models, examples]; where None, every pair.
+
+        Raises:
+            ObservationError: shapes disagree, ids repeat, or a logit is not finite.
+        """
+        if not np.isfinite(logits).all():
+            raise ObservationError("Some logits are not finite; a model or an artifact diverged.")
+        if len(np.unique(examples)) != len(examples):
+            raise ObservationError("Example ids must be unique.")
+        arrays: dict[str, NDArray[np.generic]] = {
+            "logits": logits,
+            "label": np.asarray(label, dtype=np.int64),
+        }
+        if member is not None:
+            arrays["member"] = np.asarray(member, dtype=bool)
+            arrays["calibration"] = np.ones_like(member) if calibration is None else calibration
+        try:
+            data = xr.Dataset(
+                {name: (_DIMENSIONS[name], array) for name, array in arrays.items()},
+                coords={
+                    "model": np.asarray(list(models), dtype=object),
+                    "variant": np.asarray(list(variants), dtype=object),
+                    "example": np.asarray(examples),
+                },
+            )
+        except ValueError as error:
+            raise ObservationError(f"The arrays' shapes disagree: {error}") from error
+        return cls(data)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a zarr store written by ``save``; arrays are read when used."""
+        return cls(xr.open_zarr(path, consolidated=False, chunks=None))
+
+    def save(self, path: Path) -> None:
+        """Write a zarr store, one chunk for each (model, variant)."""
+        chunks = {"logits": (1, 1, *self.data["logits"].shape[2:])}
+        encoding = {name: {"chunks": chunk} for name, chunk in chunks.items()}
+        coords = {name: self.data[name].astype(str) for name in ("model", "variant")}
+        self.data.assign_coords(coords).to_zarr(path, mode="w", consolidated=False, encoding=encoding)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Model names."""
+        return tuple(str(m) for m in self.data["model"].values)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Variant names, the original first where present."""
+        return tuple(str(v) for v in self.data["variant"].values)
+
+    @property
+    def examples(self) -> NDArray[np.int64]:
+        """Example ids, [examples]."""
+        return np.asarray(self.data["example"].values, dtype=np.int64)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """True classes, [examples]."""
+        return np.asarray(self.data["label"].values, dtype=np.int64)
+
+    @property
+    def member(self) -> NDArray[np.bool_]:
+        """Membership, [models, examples].
+
+        Raises:
+            ObservationError: the holder of these observations does not know it.
+        """
+        if "member" not in self.data:
+            raise ObservationError(
+                "Membership is not part of these observations: `score` must not see the answer. "
+                "Calibrate on the shadows in `fit`."
+            )
+        return np.asarray(self.data["member"].values, dtype=bool)
+
+    @property
+    def logits(self) -> NDArray[np.float64]:
+        """All logits, float64 [models, variants, examples, classes]."""
+        return np.asarray(self.data["logits"].values, dtype=np.float64)
+
+    def of_variant(self, variant: str) -> NDArray[np.float64]:
+        """Logits of one variant, float64 [models, examples, classes]."""
+        if variant not in self.variants:
+            raise ObservationError(f"No variant {variant!r}; these observations hold {list(self.variants)}.")
+        return np.asarray(self.data["logits"].sel(variant=variant).values, dtype=np.float64)
+
+    def select(
+        self,
+        *,
+        models: Sequence[str] | None = None,
+        variants: Sequence[str] | None = None,
+        examples: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """The part with these models, variants and examples, in the order given."""
+        wanted = {"model": models, "variant": variants, "example": examples}
+        chosen = {k: np.asarray(v) if k == "example" else list(v) for k, v in wanted.items() if v is not None}
+        try:
+            return type(self)(self.data.sel(chosen))
+        except KeyError as error:
+            raise ObservationError(f"Not in these observations: {error}") from error
+
+    def calibration_records(self) -> Records:
+        """Every (model, example) pair that an attack model may be fitted on, one row each."""
+        chosen = np.asarray(self.data["calibration"].values, dtype=bool)
+        model, example = np.nonzero(chosen)
+        return Records(
+            logits=self.logits[model, :, example],
+            labels=self.labels[example],
+            member=self.member[model, example],
+            model=model,
+        )
+
+    def target_records(self) -> Records:
+        """Every example of the one model held, one row each, without membership.
+
+        Raises:
+            ObservationError: more than one model.
+        """
+        if len(self.models) != 1:
+            raise ObservationError(f"One target at a time; these observations hold {list(self.models)}.")
+        return Records(logits=self.logits[0].swapaxes(0, 1), labels=self.labels)
+
+    def without_membership(self) -> Self:
+        """The same, less ``member``: what an attacker is given of the target."""
+        return type(self)(self.data.drop_vars(["member", "calibration"], errors="ignore"))

@@ -1,0 +1,1 @@
+"""What is run: suites, the plan, the runner, the command line."""

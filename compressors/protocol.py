@@ -1,0 +1,116 @@
+"""What every adapter offers: a model and a setting in, an artifact out, and the artifact run as it ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..models.inputs import Augmentation, Normalization
+from ..models.networks import NetworkSpec
+from .settings import Setting
+
+
+class Finetuning(BaseModel):
+    """How a compressed model is trained on, on the very examples its original was trained on.
+
+    The last epoch is kept: nothing is selected, so no example outside the training set has a say.
+
+    Attributes:
+        epochs: passes over the training set.
+        learning_rate: peak of a cosine schedule that ends at 0, for pruning and quantization-aware training.
+        clustering_learning_rate: the same for clustering, whose tied weights sum up many gradients.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(default=5, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=1e-2, gt=0)
+    clustering_learning_rate: float = Field(default=1e-3, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A trained model, with the data that its owner has when compressing it.
+
+    Attributes:
+        network: architecture and shapes.
+        checkpoint: safetensors file with the trained PyTorch weights.
+        normalization: applied to every image, the same for all.
+        images: the model's training examples, uint8 [examples, height, width, channels].
+        labels: int64 [examples].
+        augmentation: the augmentation policy's name, used in fine-tuning as in training.
+    """
+
+    network: NetworkSpec
+    checkpoint: Path
+    normalization: Normalization
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    augmentation: Augmentation = "none"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """One compressible weight tensor (convolution or dense kernel), read back from an artifact.
+
+    Attributes:
+        name: the tensor's name in the artifact.
+        values: the stored values, before any dequantization: float32, float16, or int8 (zero point removed).
+        scales: quantization scales, [1] or [channels]; None where nothing is quantized.
+        channel_axis: the axis of ``values`` that ``scales`` runs along.
+    """
+
+    name: str
+    values: NDArray[np.generic]
+    scales: NDArray[np.float64] | None = None
+    channel_axis: int = 0
+
+
+class Predictor(Protocol):
+    """Runs an artifact with its own interpreter."""
+
+    def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Logits, float32 [examples, classes], dequantized, of un-augmented examples (uint8 images)."""
+        ...
+
+
+class Compressor(Protocol):
+    """An adapter for one mobile toolchain."""
+
+    framework: str
+    suffix: str
+
+    def refusal(self, setting: Setting) -> str | None:
+        """Why this toolchain cannot do ``setting`` (one sentence), or None where it can. Imports no framework."""
+        ...
+
+    def compress(
+        self, target: Target, setting: Setting, finetuning: Finetuning, path: Path, *, seed: int
+    ) -> tuple[str, ...]:
+        """Write the artifact to ``path``.
+
+        Returns:
+            Notes for the row: what the machine could not do, or had to do in another way.
+
+        Raises:
+            SettingError: the toolchain refuses the setting.
+        """
+        ...
+
+    def weights(self, path: Path) -> tuple[Weight, ...]:
+        """The compressible weights, read back from the artifact at ``path`` (never from memory)."""
+        ...
+
+    def predictor(
+        self, path: Path, normalization: Normalization, *, batch_size: int = 32, threads: int = 1
+    ) -> Predictor:
+        """Load the artifact into its own interpreter."""
+        ...

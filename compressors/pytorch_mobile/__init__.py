@@ -1,0 +1,1 @@
+"""PyTorch Mobile, through torch.ao quantization, torch.nn.utils.prune and the lite interpreter."""

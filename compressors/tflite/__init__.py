@@ -1,0 +1,1 @@
+"""TF-Lite, through tensorflow-model-optimization and the TFLite converter."""

@@ -1,0 +1,1 @@
+"""What is attacked: data pools, membership, networks, training, and the networks' Keras twins."""
