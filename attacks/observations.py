@@ -132,8 +132,7 @@ class Observations:
         """Write a zarr store, one chunk for each (model, variant)."""
         chunks = {"logits": (1, 1, *self.data["logits"].shape[2:])}
         encoding = {name: {"chunks": chunk} for name, chunk in chunks.items()}
-        coords = {name: self.data[name].astype(str) for name in ("model", "variant")}
-        self.data.assign_coords(coords).to_zarr(path, mode="w", consolidated=False, encoding=encoding)
+        self.data.to_zarr(path, mode="w", consolidated=False, encoding=encoding)
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -65,13 +65,16 @@ class Weight:
         name: the tensor's name in the artifact.
         values: the stored values, before any dequantization: float32, float16, or int8 (zero point removed).
         scales: quantization scales, [1] or [channels]; None where nothing is quantized.
-        channel_axis: the axis of ``values`` that ``scales`` runs along.
+        channel_axis: the axis of ``values`` that ``scales`` runs along, and that output channels run along.
+        folded: whether a converter may have folded batch normalisation into the kernel, scaling each channel:
+            shared values are then shared within a channel.
     """
 
     name: str
     values: NDArray[np.generic]
     scales: NDArray[np.float64] | None = None
     channel_axis: int = 0
+    folded: bool = False
 
 
 class Predictor(Protocol):

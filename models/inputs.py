@@ -61,5 +61,5 @@ def augment(images: NDArray[np.uint8], policy: Augmentation, rng: np.random.Gene
         rows = top[:, None, None] + np.arange(height)[None, :, None]
         columns = left[:, None, None] + np.arange(width)[None, None, :]
         images = padded[np.arange(n)[:, None, None], rows, columns]
-    flipped = rng.random(n) < 0.5
+    flipped = rng.random(size=(n,)) < 0.5
     return np.where(flipped[:, None, None, None], images[:, :, ::-1], images)

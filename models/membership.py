@@ -156,9 +156,10 @@ class Split:
         return np.sort(np.concatenate([ranked[inside][: m.evaluate], ranked[~inside][: m.evaluate]]))
 
     def observed_ids(self) -> Ids:
-        """Every id that some model is attacked or calibrated on, ascending."""
-        models = (m for m in self._membership.models() if m != NULL)
-        return np.unique(np.concatenate([self.evaluation_ids(m) for m in models]))
+        """Every id that any number of targets and shadows can be attacked or calibrated on, ascending."""
+        if self._membership.design == "pool":
+            return np.sort(self._first)
+        return np.sort(np.concatenate([self._first, self._second]))
 
 
 def _index(model: str) -> int:
@@ -166,10 +167,16 @@ def _index(model: str) -> int:
 
 
 def _rank(ids: Ids, seed: int, *salt: str) -> Ids:
-    """Ids in an order given by a keyed hash (splitmix64) of each id: adding ids never reorders the others."""
+    """Ids in the order of a keyed hash of each: adding ids never reorders the others."""
     digest = hashlib.sha256("/".join((str(seed), *salt)).encode()).digest()
     key = np.uint64(int.from_bytes(digest[:8], "little"))
-    z = (ids.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + key
+    return ids[np.lexsort((ids, keyed_hash(ids, key)))]
+
+
+def keyed_hash(ids: Ids, key: np.uint64) -> NDArray[np.uint64]:
+    """The ``ids``-th outputs of SplitMix64 (Steele et al. 2014) started at ``key``."""
+    z = key + (ids.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ids[np.argsort(z ^ (z >> np.uint64(31)), kind="stable")]
+    hashed: NDArray[np.uint64] = z ^ (z >> np.uint64(31))
+    return hashed

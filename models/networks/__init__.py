@@ -40,7 +40,19 @@ class NetworkSpec(BaseModel):
 
 
 def build(spec: NetworkSpec) -> nn.Module:
-    """Build the PyTorch network of ``spec``: float32 [batch, channels, height, width] to logits."""
+    """Build the PyTorch network of ``spec``: float32 [batch, channels, height, width] to logits.
+
+    All of them can be traced (``torch.jit.trace``, ``torch.fx``) and quantized in FX graph mode: a network is made
+    of plain ``torch.nn`` layers, called once each, ``torch.flatten`` and ``+``.
+
+    Raises:
+        ValueError: the image is smaller than the product of the network's strides.
+    """
     module = importlib.import_module(f"{__name__}.{NETWORKS[spec.name][0]}")
+    if min(spec.image[:2]) < module.STRIDE[spec.name]:
+        raise ValueError(
+            f"{spec.name} shrinks its images {module.STRIDE[spec.name]} times, and these have only "
+            f"{spec.image[0]} x {spec.image[1]} pixels. Take larger images, or resnet8 or resnet20."
+        )
     network: Any = module.build(spec)
     return network  # type: ignore[no-any-return]

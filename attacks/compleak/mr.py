@@ -1,0 +1,119 @@
+"""CompLeak_MR: several compressed models at once, with the original or without it (CompLeak section 6).
+
+A stacked attack. For each of M compressed models a random forest gives the probability of membership, and the model
+itself gives its loss on the example; a network joins the 2M probabilities and the M losses.
+
+- With the original, the forest is SR2's. Without it SR2 cannot be had, and CompLeak's code has no such variant: the
+  forest is then train-based 2 of CompLeak_NR, on the compressed model alone (our reading).
+- On the shadows the probabilities are held out, and each loss is of the shadow's *own* compressed model (CompLeak's
+  code stacks in-sample probabilities, and gives every column the loss of the model it loaded last).
+- Losses are standardised by the shadows' mean and deviation (ours; CompLeak feeds them raw).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..held import Held, NotFittedError
+from ..observations import ORIGINAL, Observations
+from ..protocol import Access
+from ..signals import cross_entropy
+from .learners import Learned, Table, random_forest
+from .sr import sorted_posteriors_and_label
+from .train_based import posteriors_and_label
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    held: Held
+    forests: tuple[Learned, ...]
+    mean: Floats
+    deviation: Floats
+    log_odds: Callable[[Floats, Floats], Floats]
+    threshold: float
+
+
+class MultipleModels:
+    """``compleak-mr`` and ``compleak-mr-no-original``; the score is the network's log-odds of membership.
+
+    The threshold is the log-odds of the shadows' base rate, 0 where they are balanced: the network's own cut, as in
+    CompLeak.
+    """
+
+    queries = 1
+
+    def __init__(self, original: bool, seed: int, epochs: int = 100) -> None:
+        self.name = "compleak-mr" if original else "compleak-mr-no-original"
+        self.access: Access = "multiple+original" if original else "multiple"
+        self._seed, self._epochs = seed, epochs
+        self._fitted: _Fitted | None = None
+
+    def fit(self, shadows: Observations) -> Self:
+        """Fit one forest for each compressed model, then the network.
+
+        Raises:
+            ObservationError: not the variants that ``access`` says, or no members, or no non-members.
+        """
+        from .two_branch import fit_two_branch
+
+        held = Held.of(shadows, self.access, self.name)
+        records = held.calibration_records(shadows)
+        tables = _tables(held, records.logits, records.labels)
+        forests = tuple(random_forest(Table(t, records.member, records.model), self._seed) for t in tables)
+        losses = _losses(held, records.logits, records.labels)
+        mean, deviation = losses.mean(axis=0), losses.std(axis=0)
+        deviation[deviation == 0] = 1
+        log_odds = fit_two_branch(
+            _both_columns([forest.held_out for forest in forests]),
+            (losses - mean) / deviation,
+            records.member,
+            seed=self._seed,
+            epochs=self._epochs,
+        )
+        rate = records.member.mean()
+        self._fitted = _Fitted(held, forests, mean, deviation, log_odds, float(np.log(rate / (1 - rate))))
+        return self
+
+    def score(self, target: Observations) -> Floats:
+        """Log-odds of membership, [examples]."""
+        fitted = self._parts()
+        records = fitted.held.target_records(target, self.name)
+        tables = _tables(fitted.held, records.logits, records.labels)
+        losses = _losses(fitted.held, records.logits, records.labels)
+        probabilities = [f.probability(t) for f, t in zip(fitted.forests, tables, strict=True)]
+        return fitted.log_odds(_both_columns(probabilities), (losses - fitted.mean) / fitted.deviation)
+
+    @property
+    def threshold(self) -> float:
+        """The log-odds of the shadows' base rate."""
+        return self._parts().threshold
+
+    def _parts(self) -> _Fitted:
+        if self._fitted is None:
+            raise NotFittedError(self.name)
+        return self._fitted
+
+
+def _tables(held: Held, logits: Floats, labels: NDArray[np.int64]) -> list[Floats]:
+    """The forest's features for each compressed model, M arrays [records, features]."""
+    if held.variants[0] != ORIGINAL:
+        return [posteriors_and_label(logits[:, [i]], labels) for i in range(len(held.variants))]
+    return [sorted_posteriors_and_label(logits[:, [0, i]], labels) for i in range(1, len(held.variants))]
+
+
+def _losses(held: Held, logits: Floats, labels: NDArray[np.int64]) -> Floats:
+    """Each compressed model's own loss, [records, M]."""
+    compressed = [i for i, variant in enumerate(held.variants) if variant != ORIGINAL]
+    return cross_entropy(logits.swapaxes(0, 1), labels)[compressed].T
+
+
+def _both_columns(probabilities: list[Floats]) -> Floats:
+    """P(non-member) and P(member) of each forest, [records, 2M]."""
+    return np.column_stack([column for p in probabilities for column in (1 - p, p)])

@@ -1,0 +1,133 @@
+"""Every attack by name. Importing this loads no attack: a row says where its code is, ``make_attack`` fetches it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from .protocol import Access, Attack
+
+
+class UnknownAttackError(KeyError):
+    """No attack has this name."""
+
+    def __init__(self, name: str) -> None:
+        near = difflib.get_close_matches(name, ATTACKS, n=1, cutoff=0.4)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"No attack is called {name!r}. {hint}Known attacks: {', '.join(sorted(ATTACKS))}.")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class AttackInfo:
+    """One row: what a plan needs to know of an attack before it runs.
+
+    Attributes:
+        factory: ``module:callable`` below ``compleak.attacks``, which makes the attack.
+        description: one line.
+        access: how many models the attacker holds.
+        queries: how many outputs of each model it needs for an example.
+        options: keyword arguments of the factory.
+        seeded: whether it draws random numbers, so that the factory takes ``seed``.
+    """
+
+    factory: str
+    description: str
+    access: Access
+    queries: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seeded: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+
+
+_LEARNERS = {"lr": "logistic regression", "rf": "random forest", "gbt": "gradient boosting"}
+
+ATTACKS: dict[str, AttackInfo] = {
+    "compleak-nr-correctness": AttackInfo(
+        "compleak.metric:Correctness", "CompLeak_NR: what the model gets right is a member", "one-model"
+    ),
+    "compleak-nr-loss": AttackInfo(
+        "compleak.metric:LossThreshold", "CompLeak_NR: loss, one threshold for all classes", "one-model"
+    ),
+    "compleak-nr-confidence": AttackInfo(
+        "compleak.metric:ClassThresholds",
+        "CompLeak_NR: log-odds of the true class, a threshold per class",
+        "one-model",
+        options={"signal": "confidence"},
+    ),
+    "compleak-nr-entropy": AttackInfo(
+        "compleak.metric:ClassThresholds",
+        "CompLeak_NR metric 1: prediction entropy, a threshold per class",
+        "one-model",
+        options={"signal": "entropy"},
+    ),
+    "compleak-nr-modified-entropy": AttackInfo(
+        "compleak.metric:ClassThresholds",
+        "CompLeak_NR metric 2: modified entropy, a threshold per class",
+        "one-model",
+        options={"signal": "modified-entropy"},
+    ),
+    **{
+        f"compleak-nr-{features}-{learner}": AttackInfo(
+            "compleak.train_based:train_based",
+            f"CompLeak_NR train-based: {_LEARNERS[learner]} on {what}",
+            "one-model",
+            options={"features": features, "learner": learner},
+            seeded=True,
+        )
+        for features, what in (("train1", "posteriors"), ("train2", "posteriors and label"))
+        for learner in ("lr", "rf")
+    },
+    **{
+        f"compleak-{features}-{learner}": AttackInfo(
+            "compleak.sr:sorted_pair",
+            f"CompLeak_SR: {_LEARNERS[learner]} on {what} of original and compressed",
+            "original+compressed",
+            options={"features": features, "learner": learner},
+            seeded=True,
+        )
+        for features, what in (("sr1", "sorted posteriors"), ("sr2", "sorted posteriors and label"))
+        for learner in ("lr", "rf", "gbt")
+    },
+    "compleak-mr": AttackInfo(
+        "compleak.mr:MultipleModels",
+        "CompLeak_MR: forests on (original, compressed) pairs and losses, joined by a network",
+        "multiple+original",
+        options={"original": True},
+        seeded=True,
+    ),
+    "compleak-mr-no-original": AttackInfo(
+        "compleak.mr:MultipleModels",
+        "CompLeak_MR without the original: forests on compressed models and losses, joined by a network",
+        "multiple",
+        options={"original": False},
+        seeded=True,
+    ),
+}
+
+
+def make_attack(name: str, seed: int = 0) -> Attack:
+    """A fresh, unfitted attack.
+
+    Args:
+        name: a key of ``ATTACKS``.
+        seed: of whatever the attack draws; unused by an attack that draws nothing.
+
+    Raises:
+        UnknownAttackError: no such attack.
+    """
+    if name not in ATTACKS:
+        raise UnknownAttackError(name)
+    info = ATTACKS[name]
+    module, _, factory = info.factory.partition(":")
+    make = getattr(importlib.import_module(f".{module}", __package__), factory)
+    return cast("Attack", make(**info.options, **({"seed": seed} if info.seeded else {})))

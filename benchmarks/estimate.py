@@ -1,0 +1,107 @@
+"""What a plan would cost, before it runs: rough figures, replaced by the run's own as soon as it has some."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import mean
+
+from ..models.networks import NetworkName
+from .nodes import Node
+from .plan import STAGES, Plan
+from .store import Store
+
+# Seconds for one example forward, one thread of a 2.5 GHz server core, 32x32 px, default width; and parameters.
+FORWARD_SECONDS: dict[NetworkName, float] = {
+    "resnet8": 3e-4,
+    "resnet20": 1e-3,
+    "resnet18": 1.1e-2,
+    "vgg16bn": 6e-3,
+    "mobilenetv2": 4e-3,
+}
+PARAMETERS: dict[NetworkName, float] = {
+    "resnet8": 8e4,
+    "resnet20": 2.7e5,
+    "resnet18": 1.1e7,
+    "vgg16bn": 1.5e7,
+    "mobilenetv2": 2.3e6,
+}
+USUAL_WIDTH: dict[NetworkName, int] = {
+    "resnet8": 16,
+    "resnet20": 16,
+    "resnet18": 64,
+    "vgg16bn": 64,
+    "mobilenetv2": 32,
+}
+TRAINING_STEP = 4.0  # forward, backward and update, in forwards
+OVERHEAD_SECONDS = {"data": 5.0, "compress": 4.0, "observe": 0.5, "collect": 1.0, "attack": 2.0, "evaluate": 0.3,
+                    "latency": 1.0}  # fmt: skip
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class StageEstimate:
+    """One line of ``compleak plan``.
+
+    Attributes:
+        stage: its name.
+        nodes: how many there are.
+        done: how many are complete.
+        seconds: of work left, on one worker.
+        megabytes: of disk still to be written.
+    """
+
+    stage: str
+    nodes: int
+    done: int
+    seconds: float
+    megabytes: float
+
+
+def estimate(plan: Plan, store: Store) -> list[StageEstimate]:
+    """What is done and what is left, stage by stage."""
+    by_stage: dict[str, list[Node]] = defaultdict(list)
+    for node in plan.nodes:
+        by_stage[node.stage].append(node)
+    lines = []
+    for stage in STAGES:
+        nodes = by_stage[stage]
+        done = [n for n in nodes if store.is_complete(n)]
+        seen = [float(store.manifest(n)["seconds"]) for n in done]
+        each = mean(seen) if seen else _seconds(plan, stage)
+        left = len(nodes) - len(done)
+        lines.append(StageEstimate(stage, len(nodes), len(done), left * each, left * _megabytes(plan, stage)))
+    return lines
+
+
+def _seconds(plan: Plan, stage: str) -> float:
+    suite = plan.suite
+    name = suite.network.name
+    scale = ((suite.network.width or USUAL_WIDTH[name]) / USUAL_WIDTH[name]) ** 2
+    forward = FORWARD_SECONDS[name] * scale
+    passes = {
+        "train": TRAINING_STEP * suite.training.epochs * suite.membership.train,
+        "compress": TRAINING_STEP * suite.finetuning.epochs * suite.membership.train,
+        "observe": _observed(plan),
+    }
+    return OVERHEAD_SECONDS.get(stage, 0.0) + forward * passes.get(stage, 0)
+
+
+def _megabytes(plan: Plan, stage: str) -> float:
+    name = plan.suite.network.name
+    scale = ((plan.suite.network.width or USUAL_WIDTH[name]) / USUAL_WIDTH[name]) ** 2
+    weights = 4e-6 * PARAMETERS[name] * scale
+    logits = 4e-6 * CLASSES * _observed(plan)
+    models = len(plan.suite.membership.models())
+    return {
+        "train": weights,
+        "compress": 0.6 * weights,
+        "observe": logits,
+        "collect": logits * models * len(plan.variants),
+        "attack": 3e-5 * plan.suite.membership.evaluate,
+    }.get(stage, 0.01)
+
+
+def _observed(plan: Plan) -> int:
+    membership = plan.suite.membership
+    return 2 * membership.train if membership.design == "pool" else 2 * (membership.train + membership.evaluate)

@@ -1,0 +1,252 @@
+"""The plan: a suite turned into nodes. Train once, compress many; every node is named before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..attacks.observations import ORIGINAL
+from ..attacks.registry import ATTACKS
+from ..compressors.registry import COMPRESSORS
+from ..compressors.settings import parse_setting
+from ..models.data.folder import key as content_key
+from ..models.membership import NULL
+from ..models.networks import NETWORKS
+from .nodes import Node, make_node
+from .schema import Suite
+
+STAGES = ("data", "train", "compress", "observe", "collect", "attack", "evaluate", "latency")
+BASELINE_ATTACK = "compleak-nr-train2-rf"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One version of a model: the original, or a framework's artifact at a setting."""
+
+    framework: str
+    setting: str
+
+    @property
+    def name(self) -> str:
+        """``original`` or ``framework/setting``."""
+        return ORIGINAL if self.framework == "none" else f"{self.framework}/{self.setting}"
+
+    @property
+    def technique(self) -> str:
+        """What was done: ``none``, ``pruning``, ``quantization``, ``clustering``, or several."""
+        return "none" if self.framework == "none" else parse_setting(self.setting).technique
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One attack on one set of variants: what becomes a row for each target.
+
+    Attributes:
+        attack: the attack's name.
+        variants: what the attacker holds, the original first where held.
+        shadows: models that the attacker trained.
+        targets: models that are attacked.
+        attack_node: scores.
+        evaluate_node: metrics.
+        baseline: the attack on the original that this one is compared with, where it is another.
+    """
+
+    attack: str
+    variants: tuple[Variant, ...]
+    shadows: tuple[str, ...]
+    targets: tuple[str, ...]
+    attack_node: Node
+    evaluate_node: Node
+    baseline: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All nodes of a suite, parents before children, and what the rows are made of."""
+
+    suite: Suite
+    nodes: tuple[Node, ...]
+    variants: tuple[Variant, ...]
+    trials: tuple[Trial, ...]
+
+    def node(self, stage: str, name: str) -> Node:
+        """The node of this stage and name."""
+        return next(n for n in self.nodes if (n.stage, n.name) == (stage, name))
+
+    @property
+    def recipe_sha256(self) -> str:
+        """Hash of everything in the suite that decides a number: all but its name, text and execution."""
+        recipe = self.suite.model_dump_json(exclude={"name", "description", "execution"})
+        return hashlib.sha256(recipe.encode()).hexdigest()
+
+    @property
+    def run_id(self) -> str:
+        """Hash of all node keys: equal runs, with equal code, have equal ids."""
+        return hashlib.sha256("".join(n.key for n in self.nodes).encode()).hexdigest()[:16]
+
+
+def derived_seed(seed: int, *names: str) -> int:
+    """A seed of one's own for each model, compression and attack, from the suite's one seed."""
+    digest = hashlib.sha256("/".join((str(seed), *names)).encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1
+
+
+def variants_of(suite: Suite) -> tuple[Variant, ...]:
+    """The original, then every framework's settings in the suite's order."""
+    compressed = (Variant(f, s) for f, settings in suite.compress.items() for s in settings)
+    return (Variant("none", ORIGINAL), *compressed)
+
+
+def variant_sets(suite: Suite, attack: str) -> Iterator[tuple[Variant, ...]]:
+    """Each set of variants that ``attack``'s access allows: what one attacker could hold."""
+    original, *compressed = variants_of(suite)
+    access = ATTACKS[attack].access
+    if access == "one-model":
+        yield from ((v,) for v in (original, *compressed))
+    elif access == "original+compressed":
+        yield from ((original, v) for v in compressed)
+    else:
+        groups = [[v for v in compressed if v.framework == f] for f in suite.compress]
+        if len(groups) > 1:
+            groups.append(compressed)
+        for group in groups:
+            if len(group) > 1:
+                yield (original, *group) if access == "multiple+original" else tuple(group)
+
+
+def make_plan(suite: Suite) -> Plan:
+    """Lay out every node of ``suite``; nothing is run and no framework is imported."""
+    nodes: list[Node] = []
+
+    def add(node: Node) -> Node:
+        nodes.append(node)
+        return node
+
+    design = suite.membership.model_dump(mode="json")
+    data_config = suite.data.model_dump(mode="json")
+    split: dict[str, Any] = {"data": data_config, "split_seed": suite.seed}
+    data = add(
+        make_node(
+            "data",
+            suite.data.name,
+            {"data": data_config, "content": _content(suite), "membership": design},
+        )
+    )
+    network = {"network": suite.network.model_dump(mode="json")}
+    network_module = f"models.networks.{NETWORKS[suite.network.name][0]}"
+    variants, models = variants_of(suite), suite.membership.models()
+
+    observed: dict[str, Node] = {}
+    latencies: list[Node] = []
+    for model in models:
+        # The number of targets and shadows is left out, so that asking for more trains only the new ones.
+        one = {k: v for k, v in design.items() if k not in ("targets", "shadows", "null")}
+        of_model = {**split, **network, "membership": {**one, "null": model == NULL}, "model": model}
+        train = add(
+            make_node(
+                "train",
+                model,
+                {
+                    **of_model,
+                    "training": suite.training.model_dump(mode="json"),
+                    "seed": derived_seed(suite.seed, "train", model),
+                },
+                {"data": data},
+                modules=[network_module],
+            )
+        )
+        for variant in variants:
+            name = f"{model}/{variant.name}"
+            source = {"framework": variant.framework}
+            parents = {"data": data, "train": train}
+            modules = [network_module]
+            if variant.framework != "none":
+                modules.append(f"compressors.{COMPRESSORS[variant.framework].module.partition('.')[0]}")
+                modules.append("models.keras_twins" if variant.framework == "tflite" else "models.training")
+                config = {
+                    **of_model,
+                    **source,
+                    "setting": variant.setting,
+                    "augmentation": suite.training.augmentation,
+                    "finetuning": suite.finetuning.model_dump(mode="json"),
+                    "seed": derived_seed(suite.seed, "compress", model, variant.name),
+                }
+                compress = add(make_node("compress", name, config, parents, modules=modules))
+                parents = {"data": data, "compress": compress}
+            seen = {**split, **network, **source, "membership": {**one, "null": False}}
+            observed[name] = add(make_node("observe", name, seen, parents, modules=modules))
+            if model in suite.membership.target_models():
+                config = {"data": data_config, **network, **source}
+                latencies.append(make_node("latency", name, config, parents, modules=modules, exclusive=True))
+
+    collect = add(
+        make_node(
+            "collect",
+            "all",
+            {
+                **split,
+                "membership": design,
+                "models": list(models),
+                "targets": list(suite.membership.target_models()),
+                "variants": [v.name for v in variants],
+            },
+            {"data": data, **observed},
+        )
+    )
+    trials = tuple(_trials(suite, collect))
+    nodes += [t.attack_node for t in trials] + [t.evaluate_node for t in trials] + latencies
+    return Plan(suite, tuple(nodes), variants, trials)
+
+
+def _content(suite: Suite) -> str | None:
+    """Hash of a user's own files, which may change under the same path."""
+    return content_key(suite.data.path.expanduser(), ()) if suite.data.path else None
+
+
+def _trials(suite: Suite, collect: Node) -> Iterator[Trial]:
+    membership = suite.membership
+    parties: dict[tuple[str, ...], list[str]] = {}
+    for target in (*membership.target_models(), *((NULL,) if membership.null else ())):
+        parties.setdefault(membership.shadow_models(target), []).append(target)
+    for shadows, targets in parties.items():
+        on_original: dict[str, Node] = {}
+        for attack in sorted(suite.attacks, key=lambda a: ATTACKS[a].access != "one-model"):
+            for variants in variant_sets(suite, attack):
+                name = "/".join((targets[0], attack, _short(variants)))
+                config = {
+                    "attack": attack,
+                    "variants": [v.name for v in variants],
+                    "shadows": list(shadows),
+                    "targets": targets,
+                    "seed": derived_seed(suite.seed, "attack", attack),
+                }
+                module = ATTACKS[attack].factory.partition(":")[0]
+                node = make_node("attack", name, config, {"collect": collect}, modules=[f"attacks.{module}"])
+                if variants == (variants_of(suite)[0],):
+                    on_original[attack] = node
+                baseline = attack if attack in on_original else BASELINE_ATTACK
+                parents = {"attack": node}
+                if baseline in on_original and on_original[baseline] is not node:
+                    parents["baseline"] = on_original[baseline]
+                statistics = suite.statistics.model_dump(mode="json")
+                seed = derived_seed(suite.seed, "evaluate", name)
+                evaluate = make_node("evaluate", name, {"targets": targets, "seed": seed, **statistics}, parents)
+                yield Trial(
+                    attack=attack,
+                    variants=variants,
+                    shadows=shadows,
+                    targets=tuple(targets),
+                    attack_node=node,
+                    evaluate_node=evaluate,
+                    baseline=baseline if "baseline" in parents else None,
+                )
+
+
+def _short(variants: tuple[Variant, ...]) -> str:
+    """A folder name for a set of variants."""
+    if len(variants) <= 2:
+        return variants[-1].name
+    frameworks = dict.fromkeys(v.framework for v in variants)
+    return "+".join(f for f in frameworks if f != "none") + f"-{len(variants)}"

@@ -1,0 +1,212 @@
+"""What a suite is: one YAML file that fully states a run.
+
+A typo is answered with the field's path, the allowed values and the nearest name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ..attacks.registry import ATTACKS
+from ..compressors.protocol import Finetuning
+from ..compressors.registry import COMPRESSORS, make_compressor
+from ..compressors.settings import SettingError, parse_setting
+from ..models.data import DataConfig
+from ..models.membership import Membership
+from ..models.networks import NetworkName
+from ..models.recipe import TrainingRecipe
+
+
+class SuiteError(ValueError):
+    """The suite, or a value in it, cannot be used; the message is for the user."""
+
+
+class Network(BaseModel):
+    """Which network is trained; its shapes follow from the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: NetworkName
+    width: int | None = Field(default=None, ge=1)
+
+
+class Statistics(BaseModel):
+    """How metrics and intervals (at 95 %) are computed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    resamples: int = Field(default=1000, ge=100)
+
+
+class Execution(BaseModel):
+    """How nodes are run. Nothing here may change a result, so nothing here is part of a node's key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threads: int = Field(default=1, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Suite(BaseModel):
+    """A benchmark suite.
+
+    Attributes:
+        name: names the run's folder and stands in each row.
+        description: one line for ``compleak list suites``.
+        seed: the only source of randomness; every model, compression and attack derives its own from it.
+        data: which examples.
+        membership: who is trained on what.
+        network: what is trained.
+        training: how it is trained.
+        finetuning: how compressed models are trained on.
+        compress: settings, by framework.
+        attacks: names of attacks; each is run wherever its access allows.
+        statistics: of the metrics.
+        execution: of the run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    description: str = ""
+    seed: int = Field(default=0, ge=0)
+    data: DataConfig
+    membership: Membership
+    network: Network
+    training: TrainingRecipe
+    finetuning: Finetuning = Finetuning()
+    compress: dict[str, tuple[str, ...]]
+    attacks: tuple[str, ...] = Field(min_length=1)
+    statistics: Statistics = Statistics()
+    execution: Execution = Execution()
+
+    @field_validator("compress")
+    @classmethod
+    def _settings(cls, compress: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for framework, settings in compress.items():
+            _known(framework, COMPRESSORS, "framework")
+            adapter = make_compressor(framework)
+            for name in settings:
+                setting = parse_setting(name)
+                if setting.name != name:
+                    raise ValueError(f"write {name!r} as {setting.name!r}")
+                if reason := adapter.refusal(setting):
+                    raise ValueError(f"{framework} cannot do {name!r}: {reason}")
+            if len(set(settings)) < len(settings):
+                raise ValueError(f"{framework} lists a setting twice: {', '.join(settings)}")
+        return compress
+
+    @field_validator("attacks")
+    @classmethod
+    def _attacks(cls, attacks: tuple[str, ...]) -> tuple[str, ...]:
+        for attack in attacks:
+            _known(attack, ATTACKS, "attack")
+        if len(set(attacks)) < len(attacks):
+            raise ValueError("an attack is listed twice")
+        return attacks
+
+    @model_validator(mode="after")
+    def _design(self) -> Suite:
+        if self.membership.design == "disjoint":
+            online = [a for a in self.attacks if "online" in a]
+            if online:
+                raise ValueError(
+                    f"{', '.join(online)}: online attacks need shadows trained on the target's examples; "
+                    "use membership.design: pool, or the offline attacks"
+                )
+        return self
+
+
+def _known(name: str, known: Mapping[str, object], kind: str) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}")
+
+
+def built_in_suites() -> dict[str, Path]:
+    """The suites that ship with the package: name -> file."""
+    folder = files(__package__).joinpath("suites")
+    return {Path(f.name).stem: Path(str(f)) for f in folder.iterdir() if f.name.endswith(".yaml")}
+
+
+def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
+    """Read a suite by name or by path, with ``key=value`` overrides.
+
+    Args:
+        name: a built-in suite's name, or the path of a YAML file.
+        overrides: dotted keys with YAML values, as ``training.epochs=10``.
+
+    Raises:
+        SuiteError: no such suite, not YAML, or not valid; says where, what is allowed and the nearest name.
+    """
+    built_in = built_in_suites()
+    path = built_in.get(name, Path(name))
+    if not path.is_file():
+        near = difflib.get_close_matches(name, built_in, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise SuiteError(
+            f"No suite {name!r}.{hint} Built in: {', '.join(sorted(built_in))}; or give the path of a YAML file."
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path} is not readable YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise SuiteError(f"{path} must hold a mapping with the fields {', '.join(Suite.model_fields)}.")
+    for override in overrides:
+        _override(content, override)
+    try:
+        return Suite.model_validate(content)
+    except ValidationError as error:
+        raise SuiteError(f"{path} is not a valid suite:\n" + _explain(error)) from error
+    except SettingError as error:
+        raise SuiteError(f"{path} is not a valid suite: {error}") from error
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise SuiteError(f"--set takes key=value, as training.epochs=10; got {override!r}.")
+    *folders, leaf = key.split(".")
+    for folder in folders:
+        content = content.setdefault(folder, {})
+        if not isinstance(content, dict):
+            raise SuiteError(f"--set {override!r}: {folder!r} is a value and has no fields.")
+    try:
+        content[leaf] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SuiteError(f"--set {override!r}: {text!r} is not a YAML value.") from error
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"]) or "suite"
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            allowed = _fields_at(item["loc"][:-1])
+            near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1, cutoff=0.4)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            message = f"no such field.{hint} Allowed here: {', '.join(allowed)}"
+        elif item["type"] not in ("missing", "value_error"):
+            message += f" (got {item['input']!r})"
+        lines.append(f"  {where}: {message}")
+    return "\n".join(lines)
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Suite
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

@@ -1,0 +1,54 @@
+"""The pool and the split, as several stages need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ...models.data import DataConfig, Pool, load_pool
+from ...models.inputs import Normalization
+from ...models.membership import Membership, Split
+from ...models.networks import NetworkSpec
+
+
+class DataChangedError(RuntimeError):
+    """The data are no longer those that this run began with."""
+
+
+@lru_cache(maxsize=1)
+def _pool(config: str, sha256: str) -> Pool:
+    pool = load_pool(DataConfig.model_validate_json(config))
+    if pool.sha256 != sha256:
+        raise DataChangedError(
+            f"{pool.name} now has sha256 {pool.sha256[:12]}…, this run began with {sha256[:12]}…. "
+            "Start a new run with --out."
+        )
+    return pool
+
+
+def open_pool(config: Mapping[str, Any], data: Mapping[str, Any]) -> Pool:
+    """The pool that ``data.json`` describes, kept in memory by a worker.
+
+    Raises:
+        DataChangedError: the source now holds other data.
+    """
+    return _pool(DataConfig.model_validate(config).model_dump_json(), data["sha256"])
+
+
+def split_of(config: Mapping[str, Any], pool: Pool) -> Split:
+    """The membership design of a node's config, applied to the pool."""
+    membership = Membership.model_validate(config["membership"])
+    return Split(membership, np.arange(len(pool.images)), config["split_seed"])
+
+
+def network_of(config: Mapping[str, Any], data: Mapping[str, Any]) -> NetworkSpec:
+    """The network of a node's config, with the shapes of the data."""
+    return NetworkSpec(**config["network"], image=tuple(data["image"]), classes=data["classes"])
+
+
+def normalization_in(data: Mapping[str, Any]) -> Normalization:
+    """The normalization that ``data.json`` states."""
+    return Normalization.model_validate(data["normalization"])

@@ -1,0 +1,131 @@
+"""What an artifact really is: its size, zeros, distinct values and types, read back from the file.
+
+A setting that the file does not show is an error, never a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .filesize import file_sizes
+from .protocol import Weight
+from .settings import Setting
+
+
+class ArtifactMismatchError(RuntimeError):
+    """The artifact does not show the setting that it was made with."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Facts read from an artifact.
+
+    Attributes:
+        bytes: size of the file.
+        bytes_gzip: size after gzip -9, in which zeros and shared values show.
+        sparsity: zeros among all compressible weights, in [0, 1].
+        distinct_values: the most distinct values in any layer; in any output channel, where each channel
+            has a scale of its own, from quantization or from batch normalisation folded into it.
+        weight_dtypes: types of the compressible weights.
+        layers: number of compressible weight tensors.
+    """
+
+    bytes: int
+    bytes_gzip: int
+    sparsity: float
+    distinct_values: int
+    weight_dtypes: tuple[str, ...]
+    layers: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def layer_sparsity(weight: Weight) -> float:
+    """Zeros in one layer, in [0, 1]."""
+    return float(np.mean(weight.values == 0))
+
+
+def zero_filters(weight: Weight) -> float:
+    """Output channels (axis 0) of one layer that are all zero, in [0, 1]."""
+    return float(np.mean(~weight.values.reshape(len(weight.values), -1).any(axis=1)))
+
+
+def distinct_values(weight: Weight) -> int:
+    """Distinct values in one layer, or the most in any channel where each channel has a scale of its own."""
+    if not weight.folded and (weight.scales is None or weight.scales.size == 1):
+        return len(np.unique(weight.values))
+    channels = np.moveaxis(weight.values, weight.channel_axis, 0)
+    return max(len(np.unique(channel)) for channel in channels)
+
+
+def measure(path: Path, weights: tuple[Weight, ...]) -> Measured:
+    """Measure the artifact at ``path``, whose weights an adapter has read back.
+
+    Raises:
+        ArtifactMismatchError: no weight was found in it.
+    """
+    if not weights:
+        raise ArtifactMismatchError(f"No convolution or dense weights were found in {path.name}.")
+    zeros = sum(int(np.sum(w.values == 0)) for w in weights)
+    return Measured(
+        **file_sizes(path),
+        sparsity=zeros / sum(w.values.size for w in weights),
+        distinct_values=max(distinct_values(w) for w in weights),
+        weight_dtypes=tuple(sorted({str(w.values.dtype) for w in weights})),
+        layers=len(weights),
+    )
+
+
+def check(setting: Setting, weights: tuple[Weight, ...], *, tolerance: float = 0.01) -> None:
+    """Hold the artifact's weights against its setting.
+
+    Args:
+        setting: what was asked for.
+        weights: read back from the artifact.
+        tolerance: by how much a sparsity may fall short. (It may exceed: quantization rounds more to zero.)
+
+    Raises:
+        ArtifactMismatchError: naming the layer, what it shows and what was asked for.
+    """
+    complaints: list[str] = []
+    if (pruning := setting.pruning) is not None:
+        if pruning.scope == "global":
+            zeros = sum(int(np.sum(w.values == 0)) for w in weights) / sum(w.values.size for w in weights)
+            if zeros < pruning.sparsity - tolerance:
+                complaints.append(f"sparsity {zeros:.3f} over all layers, asked for {pruning.sparsity}")
+        else:
+            of_layer = layer_sparsity if pruning.scope == "magnitude" else zero_filters
+            for w in weights:
+                units = w.values.size if pruning.scope == "magnitude" else len(w.values)
+                filters_only = pruning.scope != "magnitude" and w.values.ndim != 4
+                if not filters_only and of_layer(w) < pruning.sparsity - tolerance - 1 / units:
+                    complaints.append(f"{w.name}: sparsity {of_layer(w):.3f}, asked for {pruning.sparsity}")
+    if setting.clustering is not None:
+        complaints += [
+            f"{w.name}: {distinct_values(w)} distinct values, asked for at most {setting.clustering.clusters}"
+            for w in weights
+            if distinct_values(w) > setting.clustering.clusters
+        ]
+    if setting.quantization is not None:
+        complaints += _dtype_complaints(setting.quantization.kind, weights)
+    if complaints:
+        raise ArtifactMismatchError(
+            f"The artifact does not show {setting.name!r}: {'; '.join(complaints[:5])}"
+            + (f"; and {len(complaints) - 5} more" if len(complaints) > 5 else "")
+            + ". It is not published as a row."
+        )
+
+
+def _dtype_complaints(kind: str, weights: tuple[Weight, ...]) -> list[str]:
+    wanted = "float16" if kind == "float16" else "int8"
+    others = [w for w in weights if str(w.values.dtype) != wanted]
+    # Dynamic quantization leaves some kinds of layers alone in some toolchains; one int8 layer shows it ran.
+    if not others or (kind == "dynamic" and len(others) < len(weights)):
+        return []
+    return [f"{w.name}: stored as {w.values.dtype}, asked for {wanted}" for w in others]

@@ -1,0 +1,93 @@
+"""The PyTorch Mobile adapter: a trained network and a setting in, a .ptl file and its predictor out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...models.inputs import Normalization
+from ..protocol import Finetuning, Target, Weight
+from ..settings import Setting, SettingError
+
+if TYPE_CHECKING:
+    from .lite import LitePredictor
+
+_INT8_VALUES = 256
+_INT8_SPEED = "Int8 runs on QNNPACK, which is made for ARM: its speed on another machine says little."
+_NOTES = {
+    "dynamic": "Convolutions stay float32: PyTorch's dynamic quantization has kernels for dense layers only.",
+    "float16": "Kernels are stored as float16 and widened to float32 when they run; biases stay float32.",
+    "int8-static": _INT8_SPEED,
+    "int8-qat": _INT8_SPEED,
+}
+
+
+class PytorchMobileCompressor:
+    """``Compressor`` for PyTorch Mobile."""
+
+    framework = "pytorch-mobile"
+    suffix = ".ptl"
+
+    def refusal(self, setting: Setting) -> str | None:
+        """Why PyTorch Mobile cannot do ``setting``, or None where it can."""
+        clusters = setting.clustering.clusters if setting.clustering is not None else 0
+        int8 = setting.quantization is not None and setting.quantization.kind.startswith("int8")
+        if clusters >= _INT8_VALUES and int8:
+            return (
+                f"{setting.name!r}: int8 weights have no more than {_INT8_VALUES} values anyway, so {clusters} "
+                "clusters would show nothing; give fewer."
+            )
+        return None
+
+    def compress(
+        self, target: Target, setting: Setting, finetuning: Finetuning, path: Path, *, seed: int
+    ) -> tuple[str, ...]:
+        """Write the artifact to ``path``, whole or not at all.
+
+        Returns:
+            Notes for the row.
+
+        Raises:
+            SettingError: ``refusal`` has a reason.
+            UntrainedError: fine-tuning moved nothing.
+            ArtifactError: what was written is not the compressed network.
+        """
+        if (reason := self.refusal(setting)) is not None:
+            raise SettingError(reason)
+        from .pipeline import make_artifact
+
+        content = make_artifact(target, setting, finetuning, seed=seed)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_bytes(content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        quantization = (_NOTES[setting.quantization.kind],) if setting.quantization is not None else ()
+        return (_optimizer_note(), *quantization)
+
+    def weights(self, path: Path) -> tuple[Weight, ...]:
+        """Convolution and dense kernels, read back from the file at ``path``."""
+        from .readback import read_weights
+
+        return read_weights(path.read_bytes())
+
+    def predictor(
+        self, path: Path, normalization: Normalization, *, batch_size: int = 32, threads: int = 1
+    ) -> LitePredictor:
+        """Load the file at ``path`` into the lite interpreter. Load only files that this program wrote."""
+        from .lite import load_predictor
+
+        return load_predictor(path, normalization, batch_size=batch_size, threads=threads)
+
+
+def _optimizer_note() -> str:
+    from torch.backends import xnnpack
+
+    reason = (
+        "the weights that it packs for XNNPACK cannot be read back"
+        if xnnpack.enabled  # type: ignore[attr-defined]
+        else "this build of PyTorch lacks XNNPACK, which it needs"
+    )
+    return f"Traced and frozen, but not put through optimize_for_mobile: {reason}."

@@ -1,0 +1,125 @@
+"""The .ptl file: written for the lite interpreter, and run by it.
+
+Only load files that this program wrote: a .ptl file is a program, and its pickles are not checked.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.jit.mobile import _load_for_lite_interpreter
+
+from ...models.inputs import Normalization
+from .kernels import as_tensor
+from .quantize import mobile_engine
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Mute what PyTorch says about its mobile toolchain being deprecated, here only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def serialize(network: nn.Module, image: Tensor) -> bytes:
+    """Trace, freeze and save ``network`` for the lite interpreter.
+
+    Freezing inlines every layer and turns every weight into a constant. It is told to leave the numbers alone:
+    folding batch normalisation multiplies weights, which is for the caller to decide.
+
+    Args:
+        network: in evaluation mode.
+        image: one image, [1, channels, height, width]; only its shape matters.
+
+    Returns:
+        The file's content; the same network gives the same bytes.
+    """
+    network.requires_grad_(False)
+    blank = torch.zeros(2, *image.shape[1:])
+    with torch.no_grad():
+        traced = torch.jit.trace(network, blank, check_trace=False)
+        frozen = torch.jit.freeze(traced.eval(), optimize_numerics=False)  # type: ignore[no-untyped-call]
+    return _save(torch.jit.load(io.BytesIO(_without_history(_save(frozen)))))  # type: ignore[no-untyped-call]
+
+
+def _save(module: Any) -> bytes:
+    content: bytes = module._save_to_buffer_for_lite_interpreter()
+    return content
+
+
+def _without_history(content: bytes) -> bytes:
+    """Take out what depends on the process and the machine, not on the network.
+
+    PyTorch numbers the classes that it traces in one process, and notes the paths of the source files.
+    """
+    archive, cleaned = zipfile.ZipFile(io.BytesIO(content)), io.BytesIO()
+    with zipfile.ZipFile(cleaned, "w") as output:
+        for name in archive.namelist():
+            record = archive.read(name)
+            if name.endswith(".debug_pkl"):
+                continue
+            if "/code/" in name or name.endswith("/data.pkl"):
+                record = re.sub(rb"\.___torch_mangle_\d+", b"", record)
+            output.writestr(re.sub(r"/___torch_mangle_\d+", "", name), record)
+    return cleaned.getvalue()
+
+
+@dataclass(frozen=True)
+class LitePredictor:
+    """Runs a .ptl file with the lite interpreter.
+
+    Attributes:
+        module: the loaded file.
+        normalization: applied to the uint8 images.
+        batch_size: images run at a time.
+        threads: CPU threads; the process's own number is restored after each call.
+        classes: number of logits.
+    """
+
+    module: Any
+    normalization: Normalization
+    batch_size: int
+    threads: int
+
+    def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Logits, float32 [examples, classes], of uint8 images [examples, height, width, channels]."""
+        with quiet(), mobile_engine(), _threads(self.threads), torch.no_grad():
+            # An empty batch runs as one blank image, whose logits are then left out: not all kernels take none.
+            padded = examples if len(examples) else np.zeros((1, *examples.shape[1:]), dtype=examples.dtype)
+            logits = [
+                self.module(as_tensor(self.normalization(padded[start : start + self.batch_size]))).numpy()
+                for start in range(0, len(padded), self.batch_size)
+            ]
+        return np.concatenate(logits)[: len(examples)].astype(np.float32, copy=False)
+
+
+def load_predictor(
+    source: Path | bytes, normalization: Normalization, *, batch_size: int, threads: int
+) -> LitePredictor:
+    """Load a file, or its content, into the lite interpreter."""
+    with quiet(), mobile_engine():
+        module = _load_for_lite_interpreter(io.BytesIO(source) if isinstance(source, bytes) else str(source))  # type: ignore[no-untyped-call]
+    return LitePredictor(module, normalization, batch_size, threads)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

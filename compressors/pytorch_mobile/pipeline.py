@@ -1,0 +1,93 @@
+"""From a trained network to the bytes of its artifact: prune, cluster, quantize, write, and check what was written."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+from torch.ao.quantization.quantize_fx import fuse_fx
+
+from ...models.checkpoints import load_network
+from ..protocol import Finetuning, Target
+from ..settings import Setting
+from .cluster import cluster
+from .finetune import finetune
+from .kernels import as_tensor, kernels, sample
+from .lite import load_predictor, quiet, serialize
+from .prune import prune
+from .quantize import (
+    convert,
+    mobile_engine,
+    prepare_training,
+    quantize_dynamic,
+    quantize_static,
+    store_float16,
+)
+from .readback import read_weights
+
+CALIBRATION_IMAGES = 128
+"""How many of the model's own training images set the ranges of int8 activations."""
+
+
+class ArtifactError(RuntimeError):
+    """The file is not the network that it was made from."""
+
+
+def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, seed: int) -> bytes:
+    """Compress the target's network. Whatever trains stays within the constraints of the steps before it.
+
+    Returns:
+        The content of the .ptl file; on one machine, the same arguments give the same bytes.
+
+    Raises:
+        UntrainedError: fine-tuning moved nothing.
+        ArtifactError: the file has other logits than the compressed network, or not all of its weights.
+    """
+    network = load_network(target.network, target.checkpoint)
+    layers = len(kernels(network))
+    images = sample(target.images, target.normalization, CALIBRATION_IMAGES, seed)
+    train = partial(finetune, target=target, finetuning=finetuning, seed=seed)
+    rate, constraint = finetuning.learning_rate, None
+    with quiet(), mobile_engine():
+        if setting.pruning is not None:
+            constraint = prune(network, setting.pruning)
+            train(network, learning_rate=rate, constraint=constraint)
+        if setting.clustering is not None:
+            rate = finetuning.clustering_learning_rate
+            constraint = cluster(network, setting.clustering.clusters, seed=seed)
+            train(network, learning_rate=rate, constraint=constraint)
+        kind = setting.quantization.kind if setting.quantization is not None else None
+        if kind == "int8-static":
+            network = quantize_static(network, images)
+        elif kind == "int8-qat":
+            prepared = prepare_training(network, images[:1])
+            train(prepared, learning_rate=rate, constraint=constraint)
+            network = convert(prepared)
+        else:
+            # Folding batch normalisation scales each channel: k shared values would become k in each.
+            network = network if setting.clustering is not None else fuse_fx(network)
+            network = {None: _as_it_is, "dynamic": quantize_dynamic, "float16": store_float16}[kind](network)
+        content = serialize(network, images[:1])
+        _verify(content, network, target, layers)
+    return content
+
+
+def _as_it_is(network: nn.Module) -> nn.Module:
+    return network
+
+
+def _verify(content: bytes, network: nn.Module, target: Target, layers: int) -> None:
+    few = target.images[:3]
+    predict = load_predictor(content, target.normalization, batch_size=len(few), threads=torch.get_num_threads())
+    with torch.no_grad():
+        expected = network(as_tensor(target.normalization(few))).numpy()
+    gap = float(np.abs(predict(few) - expected).max())
+    if not gap <= 1e-4 * max(1.0, float(np.abs(expected).max())):
+        raise ArtifactError(f"The lite interpreter's logits are {gap:.2g} away from the compressed network's.")
+    if (found := len(read_weights(content))) != layers:
+        raise ArtifactError(
+            f"The file shows {found} convolution and dense kernels, the network has {layers}. "
+            "Teach readback.py the operators of the missing ones."
+        )

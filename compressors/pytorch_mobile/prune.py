@@ -1,0 +1,54 @@
+"""Zero weights with torch.nn.utils.prune, and keep them zero through whatever trains afterwards."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils import prune as library
+
+from ..settings import Pruning
+from .kernels import Constraint, kernels
+
+
+def prune(network: nn.Module, pruning: Pruning) -> Constraint:
+    """Zero a fraction of the weights, in place.
+
+    ``magnitude`` and ``global`` rank every weight of the convolution and dense kernels. ``filter-l1`` and
+    ``filter-l2`` rank the filters of each convolution; dense layers, whose outputs are the classes, are left
+    alone. Where a filter was, batch normalisation still adds its shift, a constant: the library prunes weights,
+    and we keep to that.
+
+    Returns:
+        The constraint that holds every zero where it is.
+    """
+    layers = [network.get_submodule(name) for name in kernels(network)]
+    if pruning.scope == "global":
+        library.global_unstructured(
+            [(layer, "weight") for layer in layers],
+            pruning_method=library.L1Unstructured,
+            amount=pruning.sparsity,
+        )
+    elif pruning.scope == "magnitude":
+        for layer in layers:
+            library.l1_unstructured(layer, "weight", amount=pruning.sparsity)
+    else:
+        layers = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+        norm = {"filter-l1": 1, "filter-l2": 2}[pruning.scope]
+        for layer in layers:
+            library.ln_structured(layer, "weight", amount=pruning.sparsity, n=norm, dim=0)
+    for layer in layers:
+        library.remove(layer, "weight")
+    return hold_zeros(network)
+
+
+def hold_zeros(network: nn.Module) -> Constraint:
+    """The constraint that keeps the kernels' present zeros."""
+    kept = {name: weight.detach() != 0 for name, weight in kernels(network).items()}
+
+    @torch.no_grad()
+    def hold(trained: nn.Module) -> None:
+        for name, weight in kernels(trained).items():
+            kept[name] = kept[name].to(weight.device)
+            weight.mul_(kept[name])
+
+    return hold

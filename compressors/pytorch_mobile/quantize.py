@@ -1,0 +1,111 @@
+"""Fewer bits: float16 weights, int8 weights in dense layers, int8 weights and activations (FX graph mode, QNNPACK)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.ao.quantization import QConfig, QConfigMapping
+from torch.ao.quantization import quantize_dynamic as library_quantize_dynamic
+from torch.ao.quantization.observer import HistogramObserver, default_per_channel_weight_observer
+from torch.ao.quantization.qconfig import default_per_channel_weight_fake_quant, get_default_qat_qconfig
+from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx, prepare_qat_fx
+
+from .kernels import kernels
+
+ENGINE = "qnnpack"
+
+
+@contextmanager
+def mobile_engine() -> Iterator[None]:
+    """Quantized layers are packed for, and run by, QNNPACK: PyTorch Mobile's own kernels.
+
+    Raises:
+        RuntimeError: this build of PyTorch has no QNNPACK.
+    """
+    backend: Any = torch.backends.quantized
+    if ENGINE not in backend.supported_engines:
+        raise RuntimeError(
+            f"PyTorch Mobile quantizes with {ENGINE}, which this build of PyTorch lacks (it has "
+            f"{', '.join(backend.supported_engines)}). Install a build with it, or use another framework."
+        )
+    before = backend.engine
+    backend.engine = ENGINE
+    try:
+        yield
+    finally:
+        backend.engine = before
+
+
+class HalfKernel(nn.Module):
+    """A layer whose kernel is stored as float16 and widened when it runs, as TF-Lite does it.
+
+    Computing in float16 as well (``.half()``) is 20 to 30 times slower on a desktop CPU.
+    """
+
+    def __init__(self, layer: nn.Conv2d | nn.Linear) -> None:
+        super().__init__()
+        self.layer = layer
+        layer.weight = nn.Parameter(layer.weight.detach().half(), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the layer in the type of ``x``."""
+        # The type must come from x: a cast to a constant type would be folded when the network is frozen.
+        weight = self.layer.weight.type_as(x)
+        if isinstance(self.layer, nn.Linear):
+            return F.linear(x, weight, self.layer.bias)
+        return self.layer._conv_forward(x, weight, self.layer.bias)
+
+
+def store_float16(network: nn.Module) -> nn.Module:
+    """Store the kernels as float16; biases and batch normalisation stay float32."""
+    narrow = copy.deepcopy(network)
+    for name in kernels(network):
+        layer = narrow.get_submodule(name)
+        assert isinstance(layer, nn.Conv2d | nn.Linear)  # noqa: S101
+        narrow.set_submodule(name, HalfKernel(layer))
+    return narrow
+
+
+def quantize_dynamic(network: nn.Module) -> nn.Module:
+    """Int8 weights in dense layers; there are no dynamic kernels for convolutions."""
+    quantized: nn.Module = library_quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
+    return quantized
+
+
+def quantize_static(network: nn.Module, images: Tensor, *, batch_size: int = 32) -> nn.Module:
+    """Int8 weights and activations, ranges calibrated on ``images`` [examples, channels, height, width]."""
+    # One scale an output channel, as TF-Lite has it: folding batch normalisation spreads the channels' ranges.
+    scheme = QConfig(
+        activation=HistogramObserver.with_args(reduce_range=False),
+        weight=default_per_channel_weight_observer,
+    )
+    prepared = prepare_fx(copy.deepcopy(network), QConfigMapping().set_global(scheme), (images[:1],))
+    with torch.no_grad():
+        for batch in images.split(batch_size):
+            prepared(batch)
+    return convert(prepared)
+
+
+def prepare_training(network: nn.Module, image: Tensor) -> nn.Module:
+    """A copy of ``network`` that rounds its weights and activations as it trains. Kernels keep their names.
+
+    Args:
+        network: what is to be quantized.
+        image: one image, [1, channels, height, width].
+    """
+    scheme = QConfig(
+        activation=get_default_qat_qconfig(ENGINE).activation,
+        weight=default_per_channel_weight_fake_quant,
+    )
+    return prepare_qat_fx(copy.deepcopy(network).train(), QConfigMapping().set_global(scheme), (image,))
+
+
+def convert(prepared: nn.Module) -> nn.Module:
+    """The int8 network of a calibrated or trained one."""
+    return convert_fx(prepared.cpu().eval())

@@ -1,0 +1,49 @@
+"""The adapters, by framework. Lazy: looking a name up imports no framework."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass
+
+from .protocol import Compressor
+from .settings import SettingError
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """Where an adapter lives, and what it is."""
+
+    module: str
+    cls: str
+    description: str
+
+
+COMPRESSORS: dict[str, AdapterInfo] = {
+    "tflite": AdapterInfo(
+        "tflite.adapter",
+        "TfliteCompressor",
+        "TF-Lite (.tflite): tensorflow-model-optimization, the TFLite converter, the LiteRT interpreter",
+    ),
+    "pytorch-mobile": AdapterInfo(
+        "pytorch_mobile.adapter",
+        "PytorchMobileCompressor",
+        "PyTorch Mobile (.ptl): torch.ao quantization, torch.nn.utils.prune, the lite interpreter",
+    ),
+}
+
+
+def make_compressor(framework: str) -> Compressor:
+    """The adapter for ``framework``.
+
+    Raises:
+        SettingError: no such framework; the message names the nearest and all there are.
+    """
+    if framework not in COMPRESSORS:
+        near = difflib.get_close_matches(framework, COMPRESSORS, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise SettingError(f"Unknown framework {framework!r}.{hint} Known: {', '.join(COMPRESSORS)}.")
+    info = COMPRESSORS[framework]
+    module = importlib.import_module(f"{__package__}.{info.module}")
+    adapter: Compressor = getattr(module, info.cls)()
+    return adapter

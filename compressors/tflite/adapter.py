@@ -1,0 +1,69 @@
+"""The TF-Lite adapter: a trained network and a setting in, a .tflite file and its predictor out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ...models.inputs import Normalization
+from ..protocol import Finetuning, Target, Weight
+from ..settings import Setting, SettingError
+from .interpreter import TflitePredictor
+from .readback import read_weights
+
+
+class TfliteCompressor:
+    """``Compressor`` for TF-Lite."""
+
+    framework = "tflite"
+    suffix = ".tflite"
+
+    def refusal(self, setting: Setting) -> str | None:
+        """Why TF-Lite's toolkit cannot do ``setting``, or None where it can."""
+        pruning, clustering = setting.pruning, setting.clustering
+        if pruning is not None and pruning.scope != "magnitude":
+            return (
+                f"{setting.name!r}: tensorflow-model-optimization prunes each layer by magnitude, and has no "
+                f"{pruning.scope} pruning; give pruning-magnitude-{pruning.sparsity:g}, or another framework."
+            )
+        if pruning is not None and clustering is not None and clustering.clusters < 3:
+            return (
+                f"{setting.name!r}: one cluster is taken up by zero, and tensorflow-model-optimization wants two "
+                "more; give clustering-k3 or above."
+            )
+        return None
+
+    def compress(
+        self, target: Target, setting: Setting, finetuning: Finetuning, path: Path, *, seed: int
+    ) -> tuple[str, ...]:
+        """Write the artifact to ``path``, whole or not at all.
+
+        Returns:
+            Notes for the row.
+
+        Raises:
+            SettingError: ``refusal`` has a reason.
+            FinetuningError: fine-tuning diverged, or the data leave it no batch.
+        """
+        if (reason := self.refusal(setting)) is not None:
+            raise SettingError(reason)
+        from .pipeline import make_artifact
+
+        content, notes = make_artifact(target, setting, finetuning, seed=seed)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_bytes(content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return notes
+
+    def weights(self, path: Path) -> tuple[Weight, ...]:
+        """Convolution and dense kernels, read back from the file at ``path``."""
+        return read_weights(path)
+
+    def predictor(
+        self, path: Path, normalization: Normalization, *, batch_size: int = 32, threads: int = 1
+    ) -> TflitePredictor:
+        """Load the file at ``path`` into LiteRT's interpreter."""
+        return TflitePredictor(path, normalization, batch_size=batch_size, threads=threads)

@@ -1,0 +1,57 @@
+"""From a Keras model to the bytes of a .tflite file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..settings import QuantizationKind
+from .runtime import quiet
+
+if TYPE_CHECKING:
+    import tf_keras
+
+
+def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, calibration: NDArray[np.float32]) -> bytes:
+    """Convert ``model`` with a free batch size.
+
+    Both int8 kinds are integer from end to end, input and output included: the artifact for a device without
+    floating point, and the caller quantizes images and dequantizes logits with the scales that it states.
+
+    Args:
+        model: float32 [batch, height, width, channels] to logits; for ``int8-qat`` with simulated quantization.
+        quantization: what the converter does to it.
+        calibration: normalised images that set the activation ranges of ``int8-static``.
+
+    Returns:
+        The file's content, the same for the same model.
+    """
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")]
+    serve = tf.function(lambda image: model(image, training=False), input_signature=signature, autograph=False)
+    # The converter saves what it is given beside the function. All of a Keras model takes seconds, and its
+    # variables are all that is needed.
+    kept = tf.Module()
+    kept.kept = model.weights
+
+    def representative() -> Iterator[list[NDArray[np.float32]]]:
+        for image in calibration:
+            yield [image[None]]
+
+    with quiet():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], kept)
+        if quantization is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantization == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if quantization in ("int8-static", "int8-qat"):
+            converter.inference_input_type = converter.inference_output_type = tf.int8
+        if quantization == "int8-static":
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.representative_dataset = representative
+        content: bytes = converter.convert()
+    return content

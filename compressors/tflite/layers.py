@@ -1,0 +1,46 @@
+"""Which layers are compressed, and how a treatment is put on them and taken off again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tf_keras
+
+
+def fresh_copy(model: tf_keras.Model) -> tf_keras.Model:
+    """A copy with layers of its own: tfmot's wrappers take over, and alter, the layers they are put on."""
+    import tf_keras
+
+    copy = tf_keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def wrap_kernels(model: tf_keras.Model, wrap: Callable[[Any], Any]) -> tf_keras.Model:
+    """A copy of ``model`` in which ``wrap`` has been applied to every convolution and dense layer, no other.
+
+    Wrapping a whole model, which tfmot offers too, would wrap batch normalisation as well, and a clustering wrapper
+    does not hand ``training`` down: its statistics would stand still.
+    """
+    import tf_keras
+
+    def clone(layer: Any) -> Any:
+        return wrap(layer) if has_kernel(layer) else layer
+
+    return tf_keras.models.clone_model(fresh_copy(model), clone_function=clone)
+
+
+def has_kernel(layer: Any) -> bool:
+    """Whether tfmot prunes and clusters ``layer``. Depthwise convolutions it would wrap, and leave as they are."""
+    import tf_keras
+
+    return type(layer) in (tf_keras.layers.Conv2D, tf_keras.layers.Dense)
+
+
+def depthwise_layers(model: tf_keras.Model) -> int:
+    """Number of depthwise convolutions in ``model``."""
+    import tf_keras
+
+    return sum(isinstance(layer, tf_keras.layers.DepthwiseConv2D) for layer in model.layers)

@@ -1,0 +1,77 @@
+"""The steps of a setting, in order: prune, cluster, quantize, convert."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...models.keras_twins import twin_of
+from ..protocol import Finetuning, Target
+from ..settings import Setting
+from .cluster import cluster
+from .convert import to_tflite
+from .finetune import Finetuner
+from .layers import depthwise_layers
+from .prune import prune
+from .quantize import quantization_aware
+from .runtime import prepare
+
+CALIBRATION_IMAGES = 128
+"""How many of the model's own training images set the ranges of int8 activations."""
+
+
+def make_artifact(
+    target: Target, setting: Setting, finetuning: Finetuning, *, seed: int
+) -> tuple[bytes, tuple[str, ...]]:
+    """Compress a network.
+
+    Each step that trains does so for ``finetuning.epochs``. What trains after clustering, quantization-aware
+    training included, keeps to the smaller learning rate of clustering.
+
+    Returns:
+        The content of the .tflite file, the same for the same arguments, and notes for the row.
+    """
+    prepare(seed)
+    model = twin_of(target.network, target.checkpoint)
+    calibration = _calibration_images(target, seed)
+    finetuner = Finetuner(target, finetuning, seed)
+    rate = finetuning.learning_rate
+    kind = setting.quantization.kind if setting.quantization is not None else None
+    if setting.pruning is not None:
+        model = prune(model, setting.pruning.sparsity, finetuner, learning_rate=rate)
+    if setting.clustering is not None:
+        rate = finetuning.clustering_learning_rate
+        model = cluster(
+            model,
+            setting.clustering.clusters,
+            finetuner,
+            learning_rate=rate,
+            preserve_sparsity=setting.pruning is not None,
+        )
+    notes = _notes(setting, depthwise_layers(model))
+    if kind == "int8-qat":
+        model = quantization_aware(model, setting, finetuner, learning_rate=rate, calibration=calibration)
+    return to_tflite(model, kind, calibration), notes
+
+
+def _calibration_images(target: Target, seed: int) -> NDArray[np.float32]:
+    rng = np.random.default_rng((seed, len(target.images)))
+    chosen = rng.choice(len(target.images), min(CALIBRATION_IMAGES, len(target.images)), replace=False)
+    return target.normalization(target.images[np.sort(chosen)])
+
+
+def _notes(setting: Setting, depthwise: int) -> tuple[str, ...]:
+    notes = []
+    if depthwise and (setting.pruning is not None or setting.clustering is not None):
+        notes.append(
+            f"{depthwise} depthwise convolutions stay dense and unclustered: "
+            "tensorflow-model-optimization leaves them alone."
+        )
+    if setting.clustering is not None:
+        notes.append(
+            "The converter folds batch normalisation into the kernels and so scales each channel: "
+            f"the {setting.clustering.clusters} values are shared within a channel of the file, not across a layer."
+        )
+    if setting.quantization is not None and setting.quantization.kind == "dynamic":
+        notes.append("Kernels of fewer than 1,024 weights stay float32: the converter leaves them alone.")
+    return tuple(notes)

@@ -1,0 +1,215 @@
+"""Scores as they are kept: one Parquet file for each (target, variant, attack), from which every number is recomputed.
+
+============  ========  ==========================================
+column        type      meaning
+============  ========  ==========================================
+``example``   int64     the example's id, unique, ascending
+``member``    bool      whether the target was trained on it
+``score``     float64   higher = member, finite
+============  ========  ==========================================
+
+The schema's metadata, key ``compleak.scores``, holds JSON with ``format``, ``target``, ``variant``, ``attack`` and
+``threshold`` (a number, or the text ``inf`` or ``-inf``). The same scores make the same bytes, given the same pyarrow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .metrics import Bools, Floats, ScoreError, checked
+
+FORMAT = 1
+_KEY = b"compleak.scores"
+_NAMES = ("target", "variant", "attack")
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One attack's scores of one target's examples; kept in ascending order of the example's id.
+
+    Attributes:
+        target: name of the attacked model.
+        variant: name of the compression setting.
+        attack: name of the attack, which states its variant.
+        threshold: the score from which an example is called a member, calibrated on the shadows.
+        example: ids, int64 [examples], unique.
+        member: bool [examples].
+        score: float64 [examples], higher = member.
+    """
+
+    target: str
+    variant: str
+    attack: str
+    threshold: float
+    example: NDArray[np.int64]
+    member: Bools
+    score: Floats
+
+    @classmethod
+    def of(
+        cls,
+        example: NDArray[np.integer],
+        member: Bools,
+        score: Floats,
+        *,
+        target: str,
+        variant: str,
+        attack: str,
+        threshold: float,
+    ) -> Self:
+        """Check the arrays and put them in order.
+
+        Args:
+            example: integer [examples], unique, in any order.
+            member: bool [examples].
+            score: floating point [examples], higher = member.
+            target: name of the attacked model.
+            variant: name of the compression setting.
+            attack: name of the attack.
+            threshold: calibrated on the shadows; infinite is allowed, NaN is not.
+
+        Raises:
+            ScoreError: see ``metrics.checked``; or ids that repeat or are no integers, a name missing, a NaN threshold.
+        """
+        score, member = checked(score, member)
+        example = np.asarray(example)
+        if example.shape != score.shape or example.dtype.kind not in "iu":
+            raise ScoreError(f"Example ids must be integers [{len(score)}], got {example.dtype} {list(example.shape)}.")
+        order = np.argsort(example, kind="stable")
+        ids = example[order].astype(np.int64)
+        if (repeats := int(np.count_nonzero(np.diff(ids) <= 0))) > 0:
+            raise ScoreError(f"Example ids must be unique and fit in int64; {repeats} of {len(ids)} repeat.")
+        if missing := [n for n, v in zip(_NAMES, (target, variant, attack), strict=True) if not v]:
+            raise ScoreError(f"Scores need the names {list(_NAMES)}; empty: {missing}.")
+        if np.isnan(threshold):
+            raise ScoreError(f"{attack}: the threshold is NaN; it must be calibrated on the shadows.")
+        return cls(target, variant, attack, float(threshold), ids, member[order], score[order])
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content, not of the file: the same whatever library wrote it.
+
+        SHA-256 of the metadata as JSON with sorted keys, a zero byte, then the three columns, little-endian.
+        """
+        digest = hashlib.sha256(_metadata(self) + b"\0")
+        for column, kind in ((self.example, "<i8"), (self.member, "?"), (self.score, "<f8")):
+            digest.update(column.astype(kind).tobytes())
+        return digest.hexdigest()
+
+
+def paired(baseline: Scores, scores: Scores) -> tuple[Floats, Floats, Bools]:
+    """Both scores and the membership of the examples they share, for a paired test.
+
+    Raises:
+        ScoreError: they are not about the same examples with the same membership.
+    """
+    same = np.array_equal(baseline.example, scores.example) and np.array_equal(baseline.member, scores.member)
+    if not same:
+        raise ScoreError(
+            f"{baseline.attack} on {baseline.variant} of {baseline.target} and {scores.attack} on {scores.variant} "
+            f"of {scores.target} were scored on different examples, so no paired test can be made."
+        )
+    return baseline.score, scores.score, scores.member
+
+
+def write_scores(scores: Scores, path: Path) -> None:
+    """Write one Parquet file, whole or not at all; parent folders are made."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _schema().with_metadata({_KEY: _metadata(scores)})
+    table = pa.table([scores.example, scores.member, scores.score], schema=schema)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd", compression_level=3, version="2.6", write_page_checksum=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_scores(path: Path) -> Scores:
+    """Read what ``write_scores`` wrote.
+
+    Raises:
+        ScoreError: no Parquet file, other columns or metadata, a newer format, or scores that are not usable.
+        FileNotFoundError: nothing there.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(io.BytesIO(path.read_bytes()), page_checksum_verification=True)
+        found = dict(zip(table.schema.names, table.schema.types, strict=True))
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise ScoreError(f"{path} is no readable Parquet file ({error}). Run the attack again.") from error
+    if not table.schema.equals(_schema(), check_metadata=False):
+        wanted = ", ".join(str(field) for field in _schema())
+        raise ScoreError(f"{path} must hold the columns {wanted}; it holds {found}.")
+    metadata = _read_metadata((table.schema.metadata or {}).get(_KEY), path)
+    columns = (table.column(name).to_numpy() for name in ("example", "member", "score"))
+    try:
+        return Scores.of(*columns, **metadata)
+    except ScoreError as error:
+        raise ScoreError(f"{path}: {error}") from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write ``data`` so that a reader, or a crash at any point, finds the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    fields = (("example", pa.int64()), ("member", pa.bool_()), ("score", pa.float64()))
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields])
+
+
+def _metadata(scores: Scores) -> bytes:
+    finite = bool(np.isfinite(scores.threshold))
+    content = {
+        "format": FORMAT,
+        **{name: getattr(scores, name) for name in _NAMES},
+        "threshold": scores.threshold if finite else str(scores.threshold),
+    }
+    return json.dumps(content, sort_keys=True, allow_nan=False).encode()
+
+
+def _read_metadata(raw: bytes | None, path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(raw or b"null")
+        if content.pop("format") != FORMAT:
+            raise ScoreError(f"{path} has another format than {FORMAT}. Read it with the version that wrote it.")
+        threshold = float(content.pop("threshold"))
+        if sorted(content) != sorted(_NAMES) or not all(isinstance(v, str) for v in content.values()):
+            raise KeyError
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, ScoreError):
+            raise
+        raise ScoreError(f"{path} lacks the metadata {_KEY.decode()!r} that `write_scores` leaves.") from error
+    return {**content, "threshold": threshold}

@@ -1,0 +1,99 @@
+"""The leaderboard as a terminal shows it: an excerpt, with the same attacks for every variant.
+
+The attacks are fixed beforehand, one of each family. Showing each variant's strongest attack instead would make a
+variant look leakier merely for having been attacked more often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from statistics import fmean
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from .intervals import holm
+from .leaderboard import sort_rows
+from .records import UNDEFINED, Cell, Row
+
+ATTACKS = ("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "compleak-sr2-rf", "compleak-mr")
+ALPHA = 0.05
+_NULL = "null"
+_WIDTHS = {"AUC (95 %)": 17, "vs orig.": 8, "TPR@1%": 6, "acc.": 5, "kB gzip": 7, "ms": 6}
+
+
+def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> Group:
+    """An excerpt of ``rows``: a table for each framework and technique. ASCII, and fit for 80 characters a line.
+
+    Over several targets a cell is their mean, and the interval runs from the least lower to the greatest upper end.
+    The control (target ``null``) is left out. A star marks a difference from the original that is significant, for
+    every target, after Holm's correction for all the differences in ``rows``, shown or not.
+
+    Args:
+        rows: of one or more suites.
+        attacks: which attacks to show.
+    """
+    real = [row for row in sort_rows(rows) if row.target != _NULL]
+    shown = [row for row in real if row.attack in attacks]
+    marked = significant(real)
+    widest = min(max((len(row.setting) for row in shown), default=0), 60)
+    tables = []
+    for _, section in groupby(shown, key=lambda r: (r.suite, r.data, r.model, r.framework, r.technique)):
+        same = list(section)
+        first = same[0]
+        table = Table(
+            title=Text(f"{first.suite}: {first.data}, {first.model}, {first.framework}, {first.technique}"),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+        )
+        table.add_column("setting, attack", min_width=widest, max_width=widest, overflow="fold")
+        for heading, width in _WIDTHS.items():
+            table.add_column(heading, width=width, justify="right", no_wrap=True)
+        for _, group in groupby(same, key=lambda r: r.setting):
+            for cells in _variant_lines(list(group), attacks, marked):
+                table.add_row(*(Text(cell) for cell in cells))
+        tables.append(table)
+    note = (
+        f"{len(shown)} of {len(rows)} rows: fixed attacks ({', '.join(attacks)}), not the strongest of all.\n"
+        f"* differs from the attack on the original, p < {ALPHA:g} after Holm's correction over all rows."
+    )
+    return Group(*tables, Text(note))
+
+
+def significant(rows: Sequence[Row]) -> frozenset[Row]:
+    """The rows whose difference from the original is significant after Holm's correction over all of ``rows``."""
+    tested = [(row, p) for row in rows if isinstance(p := row.auc_minus_original_p, float)]
+    adjusted = holm([p for _, p in tested])
+    return frozenset(row for (row, _), p in zip(tested, adjusted, strict=True) if p < ALPHA)
+
+
+def _variant_lines(rows: Sequence[Row], attacks: Sequence[str], marked: frozenset[Row]) -> Iterator[list[str]]:
+    """What the variant is worth and costs, then a line for each attack on it."""
+    accuracy, size, latency = (
+        _mean([r.accuracy for r in rows], ".3f"),
+        _mean([r.bytes_gzip for r in rows], ",.0f", 1 / 1000),
+        _mean([r.latency_ms for r in rows], ".2f"),
+    )
+    yield [rows[0].setting, "", "", "", accuracy, size, latency]
+    for attack in attacks:
+        own = [row for row in rows if row.attack == attack]
+        if not own:
+            continue
+        auc = f"{fmean(r.auc for r in own):.3f} {min(r.auc_low for r in own):.3f}-{max(r.auc_high for r in own):.3f}"
+        difference = _mean([r.auc_minus_original for r in own], "+.3f")
+        star = "*" if marked.issuperset(own) else " "
+        tpr = _mean([r.tpr_at_1pct for r in own], ".1%")
+        yield [f"  {attack.removeprefix('compleak-')}", auc, difference and difference + star, tpr, "", "", ""]
+
+
+def _mean(cells: Sequence[Cell], form: str, scale: float = 1.0) -> str:
+    """Mean as text; ``n/a`` if any cell is, empty if any is empty."""
+    if UNDEFINED in cells:
+        return UNDEFINED
+    numbers = [cell for cell in cells if isinstance(cell, int | float)]
+    return format(scale * fmean(numbers), form) if len(numbers) == len(cells) else ""

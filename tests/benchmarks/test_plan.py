@@ -1,0 +1,78 @@
+import subprocess
+import sys
+
+from compleak.benchmarks.plan import Plan, make_plan
+from compleak.benchmarks.schema import load_suite
+
+
+def plan(*overrides: str) -> Plan:
+    return make_plan(load_suite("quickstart", overrides))
+
+
+def keys(plan: Plan, stage: str) -> dict[str, str]:
+    return {n.name: n.key for n in plan.nodes if n.stage == stage}
+
+
+def test_a_sweep_trains_each_model_once() -> None:
+    p = plan()
+    assert sorted(keys(p, "train")) == ["null", "shadow-0", "shadow-1", "target-0"]
+    assert len(keys(p, "compress")) == 4 * 8
+    assert len(keys(p, "observe")) == 4 * 9
+    assert len({n.key for n in p.nodes}) == len(p.nodes) == len({n.folder for n in p.nodes})
+
+
+def test_parents_come_before_children() -> None:
+    seen: set[str] = set()
+    for node in plan().nodes:
+        assert {p.key for p in node.parents.values()} <= seen
+        seen.add(node.key)
+
+
+def test_every_attack_meets_every_set_of_variants_its_access_allows() -> None:
+    p = plan()
+    met = {(t.attack, tuple(v.name for v in t.variants)) for t in p.trials}
+    names = [v.name for v in p.variants]
+    assert {v for a, v in met if a == "compleak-nr-entropy"} == {(n,) for n in names}
+    assert {v for a, v in met if a == "compleak-sr2-rf"} == {("original", n) for n in names[1:]}
+    tflite = tuple(n for n in names if n.startswith("tflite"))
+    mobile = tuple(n for n in names if n.startswith("pytorch-mobile"))
+    groups = {tflite, mobile, tflite + mobile}
+    assert {v for a, v in met if a == "compleak-mr-no-original"} == groups
+    assert {v for a, v in met if a == "compleak-mr"} == {("original", *g) for g in groups}
+
+
+def test_sr_and_mr_are_compared_with_a_single_model_attack_on_the_original() -> None:
+    for trial in plan().trials:
+        if trial.attack.startswith(("compleak-sr", "compleak-mr")):
+            assert trial.baseline == "compleak-nr-train2-rf"
+        elif trial.variants[0].framework == "none":
+            assert trial.baseline is None
+        else:
+            assert trial.baseline == trial.attack
+
+
+def test_more_shadows_retrain_nothing() -> None:
+    few, many = plan(), plan("membership.shadows=6")
+    for stage in ("train", "compress", "observe"):
+        before, after = keys(few, stage), keys(many, stage)
+        assert before.items() <= after.items()
+    assert keys(few, "collect") != keys(many, "collect")
+
+
+def test_a_change_of_recipe_reruns_what_it_touches_only() -> None:
+    base = plan()
+    tuned = plan("finetuning.epochs=9")
+    assert keys(base, "train") == keys(tuned, "train")
+    assert not keys(base, "compress").items() & keys(tuned, "compress").items()
+    assert plan("training.epochs=9").recipe_sha256 != base.recipe_sha256
+    renamed = plan("description=other", "execution.threads=2")
+    assert (renamed.run_id, renamed.recipe_sha256) == (base.run_id, base.recipe_sha256)
+
+
+def test_planning_imports_no_framework() -> None:
+    code = (
+        "import sys; from compleak.benchmarks.plan import make_plan; from compleak.benchmarks.schema import load_suite;"
+        "make_plan(load_suite('quickstart'));"
+        "print([m for m in ('torch', 'tensorflow', 'tf_keras', 'sklearn', 'datasets') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from compleak.benchmarks.schema import SuiteError, built_in_suites, load_suite
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(built_in_suites()["quickstart"].read_text())
+    return path
+
+
+@pytest.mark.parametrize("name", ["quickstart", "resnet-fashion", "resnet-cifar10"])
+def test_built_in_suites_are_valid(name: str) -> None:
+    assert load_suite(name).name == name
+
+
+def test_quickstart_has_four_settings_a_framework_and_every_family() -> None:
+    suite = load_suite("quickstart")
+    for settings in suite.compress.values():
+        assert len(settings) >= 4
+        assert sum(s.startswith("quantization") for s in settings) == 2
+        assert any(s.startswith("pruning") for s in settings)
+        assert any(s.startswith("clustering") for s in settings)
+    for family in ("compleak-nr-", "compleak-sr1-", "compleak-sr2-", "compleak-mr"):
+        assert any(a.startswith(family) for a in suite.attacks)
+
+
+def test_overrides_reach_nested_fields(written: Path) -> None:
+    suite = load_suite(str(written), ["training.epochs=3", "membership.shadows=5", "data.source=dir", "seed=9"])
+    assert (suite.training.epochs, suite.membership.shadows, suite.data.source, suite.seed) == (3, 5, "dir", 9)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("training.epoch=3", r"training\.epoch: no such field\. Did you mean 'epochs'\? Allowed here: .*momentum"),
+        ("membership.design=pools", r"membership\.design: .*'disjoint' or 'pool'.*'pools'"),
+        ("network.name=resnet9", r"network\.name: .*resnet8.*resnet20"),
+        ("compress.tflite=[pruning-magnitude-6]", r"compress: .*pruning-magnitude-0\.6"),
+        ("compress.tensorrt=[float32]", r"unknown framework 'tensorrt'\. Known: tflite, pytorch-mobile"),
+        ("compress.tflite=[pruning-global-0.6]", "tflite cannot do 'pruning-global-0.6'"),
+        ("attacks=[compleak-nr-entropi]", r"Did you mean 'compleak-nr-entropy'"),
+        ("training.epochs=0", r"training\.epochs: .*greater than or equal to 1 \(got 0\)"),
+        ("atacks=[x]", r"atacks: no such field\. Did you mean 'attacks'"),
+        ("training", "--set takes key=value"),
+        ("seed.x=1", "'seed' is a value and has no fields"),
+    ],
+)
+def test_a_typo_names_the_place_the_allowed_and_the_nearest(written: Path, override: str, says: str) -> None:
+    with pytest.raises(SuiteError, match=says):
+        load_suite(str(written), [override])
+
+
+def test_an_unknown_suite_names_the_nearest() -> None:
+    with pytest.raises(SuiteError, match=r"No suite 'quickstrat'\. Did you mean 'quickstart'"):
+        load_suite("quickstrat")
+
+
+@pytest.mark.parametrize("text", ["- 1\n- 2\n", "a: [", "", "\x00"])
+def test_what_is_no_suite_is_refused_without_a_traceback(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(SuiteError):
+        load_suite(str(path))
+
+
+def test_yaml_cannot_run_code(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("!!python/object/apply:os.system ['touch pwned']\n")
+    with pytest.raises(SuiteError, match="not readable YAML"):
+        load_suite(str(path))
+
+
+def test_online_attacks_need_the_pool_design(written: Path) -> None:
+    content = yaml.safe_load(written.read_text())
+    content["attacks"] = ["lira-online"]
+    written.write_text(yaml.safe_dump(content))
+    with pytest.raises(SuiteError, match="membership.design: pool"):
+        load_suite(str(written))

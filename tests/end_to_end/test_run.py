@@ -1,0 +1,108 @@
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+Cells = list[dict[str, str]]
+
+
+def run(suite: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "compleak", "run", str(suite), "--out", str(out), *more]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def rows(path: Path) -> Cells:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def steady(cells: Cells) -> Cells:
+    """All but what is measured anew in each run."""
+    return [{k: v for k, v in row.items() if not k.startswith("latency")} for row in cells]
+
+
+@pytest.mark.slow
+def test_a_suite_ends_with_a_leaderboard_and_a_second_run_does_nothing(suite: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    first = run(suite, out, "--workers", "1")
+    assert first.returncode == 0, first.stderr + first.stdout
+    assert f"Leaderboard: {out}" in first.stdout
+    cells = rows(out / "leaderboard.csv")
+    # Three variants under two single-model attacks, two pairs, one set of several with and one without the original.
+    assert len(cells) == 3 * 2 + 2 + 1 + 1
+    assert {c["framework"] for c in cells} == {"none", "pytorch-mobile"}
+    assert {c["technique"] for c in cells} == {"none", "pruning", "clustering", "multiple"}
+    for c in cells:
+        assert 0 <= float(c["auc_low"]) <= float(c["auc"]) <= float(c["auc_high"]) <= 1
+        assert c["tpr_at_1pct"] not in ("", "n/a")
+        assert c["tpr_at_0.1pct"] == "n/a"  # 120 non-members cannot show one in a thousand
+        assert (c["n_members"], c["n_nonmembers"]) == ("120", "120")
+    null = rows(out / "null_control.csv")
+    assert len(null) == len(cells)
+    assert {c["target"] for c in null} == {"null"}
+
+    before = (out / "leaderboard.csv").read_bytes()
+    started = time.perf_counter()
+    again = run(suite, out)
+    assert again.returncode == 0
+    assert "0 to do" in again.stdout
+    assert time.perf_counter() - started < 30
+    assert (out / "leaderboard.csv").read_bytes() == before
+
+    other = run(suite, out, "--set", "statistics.resamples=200")
+    assert other.returncode == 0
+    kept = [p for p in out.glob("leaderboard-*.csv")]
+    assert [p.read_bytes() for p in kept] == [before]
+
+
+@pytest.mark.slow
+def test_killed_anywhere_a_run_ends_with_the_same_leaderboard(suite: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    assert run(suite, whole).returncode == 0
+    broken = tmp_path / "broken"
+    command = [sys.executable, "-m", "compleak", "run", str(suite), "--out", str(broken)]
+    chance = random.Random(0)
+    kills = 0
+    for _ in range(4):
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            process.wait(chance.uniform(4, 12))
+        except subprocess.TimeoutExpired:
+            kills += 1
+            os.killpg(process.pid, signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+    assert kills
+    assert run(suite, broken).returncode == 0
+    assert steady(rows(broken / "leaderboard.csv")) == steady(rows(whole / "leaderboard.csv"))
+    assert steady(rows(broken / "null_control.csv")) == steady(rows(whole / "null_control.csv"))
+    assert not list(broken.rglob("*.partial"))
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_and_says_how_to_resume(suite: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "compleak", "run", str(suite), "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(8)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, out + err
+    assert "resume with: compleak run" in err
+    assert "Traceback" not in err + out
+
+
+def test_wrong_data_is_the_users_mistake(suite: Path, tmp_path: Path) -> None:
+    ended = run(suite, tmp_path / "run", "--set", "membership.train=5000", "--workers", "0")
+    assert ended.returncode == 2
+    assert "needs" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    missing = run(suite, tmp_path / "run", "--set", "data.path=/nowhere/x.npz", "--workers", "0")
+    assert missing.returncode == 2
+    assert "/nowhere/x.npz" in missing.stderr
