@@ -29,10 +29,10 @@ from .references import TooFewReferencesError
 Floats = NDArray[np.float64]
 OUT, IN = 0, 1
 
-_RIDGE = 1e-4
-"""Independent variance added to each variant's signal, relative to its own: variants may be equal to the bit."""
+_DISTINCT = 1e-4
+"""Least share of variance of a direction among variants: those that (nearly) never differ are one signal, not two."""
 _LEAST = 1e-6
-"""Least variance of a mean between examples, relative to the variance within an example."""
+"""Least variance of a mean between examples, and least variance on one side, in units of that within examples."""
 _TINY = 1e-24
 """Least variance at all: the square of LiRA's least standard deviation."""
 
@@ -51,18 +51,24 @@ class Groups:
     mean: Floats
     scatter: Floats
 
+    def along(self, basis: Floats) -> Groups:
+        """The same of ``values @ basis``."""
+        return Groups(self.count, self.mean @ basis, basis.T @ self.scatter @ basis)
+
 
 @dataclass(frozen=True)
 class Prior:
-    """What is common to all examples; the first axis of two is (OUT, IN).
+    """What is common to all examples; an axis of two is (OUT, IN).
 
     Attributes:
-        mean: θ_0, [2, variants].
-        between: B, [2 * variants, 2 * variants].
-        within: Σ, [2, variants, variants].
+        basis: [variants, directions]: the directions in which variants vary, in units of their spread.
+        mean: θ_0, [2, directions].
+        between: B, [2 * directions, 2 * directions].
+        within: Σ, [2, directions, directions].
         freedom: d, [2]; infinite where examples do not differ in spread.
     """
 
+    basis: Floats
     mean: Floats
     between: Floats
     within: Floats
@@ -96,20 +102,23 @@ def fit_prior(out: Groups, inside: Groups) -> Prior:
         TooFewReferencesError: there are too few examples with shadows on both sides, or none with two on one side.
     """
     variants = out.mean.shape[-1]
-    sides = (out, inside)
-    both = (sides[OUT].count > 0) & (sides[IN].count > 0)
+    both = (out.count > 0) & (inside.count > 0)
     if both.sum() <= 4 * variants:
         raise TooFewReferencesError(
             f"Only {both.sum()} examples have both IN and OUT shadows; a prior over {variants} variants needs more "
             f"than {4 * variants}. Take more shadows, or more calibration examples."
         )
-    within = _pooled(sides)
+    basis = _basis(_pooled((out, inside)).mean(axis=0))
+    sides = (out.along(basis), inside.along(basis))
+    directions = basis.shape[1]
+    within = _pooled(sides) + _LEAST * np.eye(directions)
     means = np.concatenate([side.mean[both] for side in sides], axis=1)
     noise = [within[s] * (1 / sides[s].count[both]).mean() for s in (OUT, IN)]
     between = _at_least(np.cov(means, rowvar=False) - _block_diagonal(*noise), _block_diagonal(*within))
     spreads = [_scale_prior(sides[s], within[s]) for s in (OUT, IN)]
     scale, freedom = (np.asarray(values) for values in zip(*spreads, strict=True))
-    return Prior(means.mean(axis=0).reshape(2, variants), between, within * scale[:, None, None], freedom)
+    centre = means.mean(axis=0).reshape(2, directions)
+    return Prior(basis, centre, between, within * scale[:, None, None], freedom)
 
 
 def likelihood_ratio(target: Floats, out: Groups, inside: Groups, prior: Prior) -> Floats:
@@ -121,15 +130,16 @@ def likelihood_ratio(target: Floats, out: Groups, inside: Groups, prior: Prior) 
         inside: IN statistics of the same examples; with counts of zero they are foreseen from the OUT side.
         prior: from ``fit_prior``.
     """
-    examples, variants = target.shape
-    sides = (out, inside)
+    target = target @ prior.basis
+    sides = (out.along(prior.basis), inside.along(prior.basis))
+    examples, directions = target.shape
     inverse_within = np.linalg.inv(prior.within)
     spreads = [_scales(sides[s], inverse_within[s], prior.freedom[s]) for s in (OUT, IN)]
     inverse_between = np.linalg.inv(prior.between)
     precision = np.broadcast_to(inverse_between, (examples, *inverse_between.shape)).copy()
-    pull = np.broadcast_to(inverse_between @ prior.mean.ravel(), (examples, 2 * variants)).copy()
+    pull = np.broadcast_to(inverse_between @ prior.mean.ravel(), (examples, 2 * directions)).copy()
     for s, side in enumerate(sides):
-        block = slice(s * variants, (s + 1) * variants)
+        block = slice(s * directions, (s + 1) * directions)
         information = (side.count / spreads[s][0])[:, None, None] * inverse_within[s]
         precision[:, block, block] += information
         pull[:, block] += np.einsum("nkl,nl->nk", information, side.mean)
@@ -137,11 +147,11 @@ def likelihood_ratio(target: Floats, out: Groups, inside: Groups, prior: Prior) 
     mean = np.einsum("nkl,nl->nk", covariance, pull)
     log = []
     for s in (OUT, IN):
-        block = slice(s * variants, (s + 1) * variants)
+        block = slice(s * directions, (s + 1) * directions)
         scale, freedom = spreads[s]
         predictive = scale[:, None, None] * prior.within[s] + covariance[:, block, block]
         log.append(_log_student(target - mean[:, block], predictive, freedom))
-    return log[IN] - log[OUT]
+    return np.asarray(log[IN] - log[OUT])
 
 
 def one_sided(target: Floats, out: Groups) -> Floats:
@@ -168,7 +178,7 @@ def one_sided(target: Floats, out: Groups) -> Floats:
     centre = means.mean() + weight * (out.mean[:, 0] - means.mean())
     t = (target - centre) / np.sqrt(error + (1 - weight) * between)
     known = np.minimum(freedoms, 1e9)
-    return np.sign(t) * np.sqrt(known * np.log1p(t**2 / known)) * (8 * known + 1) / (8 * known + 3)
+    return np.asarray(np.sign(t) * np.sqrt(known * np.log1p(t**2 / known)) * (8 * known + 1) / (8 * known + 3))
 
 
 def _pooled(sides: tuple[Groups, Groups]) -> Floats:
@@ -181,8 +191,15 @@ def _pooled(sides: tuple[Groups, Groups]) -> Floats:
         )
     known = [side.scatter.sum(axis=0) / max(d, 1) for side, d in zip(sides, freedom, strict=True)]
     within = np.stack([known[s] if freedom[s] else known[1 - s] for s in (OUT, IN)])
-    variances = np.diagonal(within, axis1=1, axis2=2)
-    return within + np.eye(within.shape[-1]) * np.maximum(_RIDGE * variances, _TINY)[:, None, :]
+    return np.asarray(within + _TINY * np.eye(within.shape[-1]))
+
+
+def _basis(within: Floats) -> Floats:
+    """Directions [variants, directions] of unit variance among signals of this covariance, the indistinct left out."""
+    unit = np.sqrt(np.diagonal(within))
+    values, vectors = np.linalg.eigh(within / np.outer(unit, unit))
+    kept = values > _DISTINCT * values.max()
+    return np.asarray(vectors[:, kept] / np.sqrt(values[kept]) / unit[:, None])
 
 
 def _scale_prior(side: Groups, within: Floats) -> tuple[float, float]:
@@ -218,7 +235,7 @@ def _log_student(deviation: Floats, scale: Floats, freedom: Floats) -> Floats:
     known = np.minimum(freedom, 1e9)
     log = gammaln((known + k) / 2) - gammaln(known / 2) - k / 2 * np.log(known / 2)
     log = np.where(freedom < 1e9, log, 0.0) - k / 2 * np.log(2 * np.pi)
-    return log - 0.5 * np.linalg.slogdet(scale)[1] - (known + k) / 2 * np.log1p(distance / known)
+    return np.asarray(log - 0.5 * np.linalg.slogdet(scale)[1] - (known + k) / 2 * np.log1p(distance / known))
 
 
 def _block_diagonal(first: Floats, second: Floats) -> Floats:
@@ -232,4 +249,4 @@ def _at_least(covariance: Floats, unit: Floats) -> Floats:
     whitened = np.linalg.solve(root, np.linalg.solve(root, covariance).T)
     values, vectors = np.linalg.eigh((whitened + whitened.T) / 2)
     back = root @ vectors
-    return (back * np.maximum(values, _LEAST)) @ back.T
+    return np.asarray((back * np.maximum(values, _LEAST)) @ back.T)

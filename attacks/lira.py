@@ -16,7 +16,6 @@ bayes variance         ours: ``hierarchy``, with means and variances shrunk to w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -96,11 +95,13 @@ def lira_scores(
         inside = member.sum(axis=0)
         lacking = (len(member) - inside < needed) | ((inside < needed) & (mode == "online"))
         _refuse(lacking, needed, mode, missing)
-        scores = _bayes(target, shadows, member, mode)
+        scores = np.nan if lacking.all() else _bayes(target, shadows, member, mode)
         return np.where(lacking, np.nan, scores)
     outside, *rest = group_moments(shadows, member, location, sides=(False, True)[: 1 + (mode == "online")])
     lacking = np.any([side.count < needed for side in (outside, *rest)], axis=0)
     _refuse(lacking, needed, mode, missing)
+    if lacking.all():
+        return np.full_like(target, np.nan)
     z_out, log_out = _standardise(target, outside, variance)
     if mode == "offline":
         scores = z_out
@@ -124,61 +125,53 @@ def group_moments(
         location: centre of a group.
         sides: which sides.
     """
-    n = shadows.shape[1]
-    results = tuple(Moments(np.zeros(n, dtype=np.int64), *(np.full(n, np.nan) for _ in range(3))) for _ in sides)
-    for part, values, inside in _blocks(shadows, member):
+    examples = shadows.shape[1]
+    inside_count = np.add.reduce(member.view(np.uint8), axis=0, dtype=np.int64)
+    counts = {True: inside_count, False: len(shadows) - inside_count}
+    results = tuple(Moments(counts[side], *(np.empty(examples) for _ in range(3))) for side in sides)
+    for start in range(0, examples, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        # Transposed to [examples, models], a block of columns at a time so that it stays in a cache.
+        values, inside = np.ascontiguousarray(shadows[:, part].T), np.ascontiguousarray(member[:, part].T)
         for side, result in zip(sides, results, strict=True):
-            chosen = inside if side else ~inside
-            group, count = _compact(values, chosen)
-            result.count[part] = count
-            with np.errstate(invalid="ignore", divide="ignore"):
-                _fill(result, part, group, count, location)
+            chosen = np.compress((inside if side else ~inside).ravel(), values.ravel())
+            _fill(result, part, chosen, location)
     return results
 
 
-def _fill(
-    result: Moments, part: slice, group: NDArray[np.float64], count: NDArray[np.int64], location: Location
-) -> None:
-    """Moments of groups [examples, width], each followed by NaN from ``count`` on."""
-    width = group.shape[1]
-    ragged = bool((count != width).any())
-    if location == "median":
-        group.sort(axis=1)
-        rows = np.arange(len(group))
-        last = max(width - 1, 0)
-        low, high = ((count - 1) // 2).clip(0, last), (count // 2).clip(0, last)
-        centre = (group[rows, low] + group[rows, high]) / 2 if width else np.full(len(group), np.nan)
+def _fill(result: Moments, part: slice, values: NDArray[np.float64], location: Location) -> None:
+    """Moments of the groups of a block of examples, whose ``values`` follow one another."""
+    count = result.count[part]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre = _medians(values, count) if location == "median" else _sums(values, count) / count
+        deviation = values - np.repeat(centre, count)
+        shift = _sums(deviation, count) / count
+        residual = _sums(np.square(deviation, out=deviation), count) / count
+        result.location[part] = np.where(count > 0, centre, np.nan)
+        result.residual[part] = residual
+        result.variance[part] = residual - shift**2
+
+
+def _sums(values: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum of each group, zero for an empty one."""
+    sums, some = np.zeros(len(count)), count > 0
+    if some.any():
+        # ``reduceat`` sums from one start to the next, so empty groups must not be among the starts.
+        sums[some] = np.add.reduceat(values, (np.cumsum(count) - count)[some])
+    return sums
+
+
+def _medians(values: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Median of each group; undefined for an empty one."""
+    width = max(int(count.max(initial=0)), 1)
+    if len(values) == width * len(count):
+        groups = values.reshape(len(count), width).copy()
     else:
-        centre = (np.nansum(group, axis=1) if ragged else group.sum(axis=1)) / count
-    deviation = group - centre[:, None]
-    if ragged:
-        np.nan_to_num(deviation, copy=False)
-    residual = np.vecdot(deviation, deviation) / count
-    shift = deviation.sum(axis=1) / count
-    result.location[part] = centre
-    result.residual[part] = residual
-    result.variance[part] = residual - shift**2
-
-
-def _blocks(
-    shadows: NDArray[np.float64], member: NDArray[np.bool_]
-) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.bool_]]]:
-    """Blocks of examples, transposed to [examples, models] while they fit into a cache."""
-    for start in range(0, shadows.shape[1], _CHUNK):
-        part = slice(start, start + _CHUNK)
-        yield part, np.ascontiguousarray(shadows[:, part].T), np.ascontiguousarray(member[:, part].T)
-
-
-def _compact(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Each row's chosen values moved to its front, then NaN: [examples, largest count], and the counts."""
-    count = chosen.sum(axis=1)
-    width = int(count.max(initial=0))
-    flat = np.compress(chosen.ravel(), values.ravel())
-    if len(flat) == width * len(count):
-        return flat.reshape(len(count), width), count
-    padded = np.full((len(count), width), np.nan)
-    padded[np.arange(width) < count[:, None]] = flat
-    return padded, count
+        groups = np.full((len(count), width), np.inf)
+        groups[np.arange(width) < count[:, None]] = values
+    groups.sort(axis=1)
+    rows, lower = np.arange(len(count)), np.maximum(count - 1, 0) // 2
+    return np.asarray((groups[rows, lower] + groups[rows, np.minimum(count // 2, width - 1)]) / 2)
 
 
 def _standardise(

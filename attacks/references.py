@@ -108,7 +108,7 @@ class References:
             if len(others) and len(columns):
                 yield (
                     self.values[model, columns],
-                    self.models(others).at(columns),
+                    self.at(columns).models(others),
                     self.member[model, columns],
                 )
 

@@ -50,10 +50,18 @@ class AttackInfo:
 
 
 _LEARNERS = {"lr": "logistic regression", "rf": "random forest", "gbt": "gradient boosting"}
+_FORMS: tuple[tuple[str, Access, str], ...] = (
+    ("nr", "one-model", "one model"),
+    ("sr", "original+compressed", "original and one compressed"),
+    ("mr", "multiple+original", "original and several compressed"),
+    ("mr-no-original", "multiple", "several compressed"),
+)
 
 ATTACKS: dict[str, AttackInfo] = {
     "compleak-nr-correctness": AttackInfo(
-        "compleak.metric:Correctness", "CompLeak_NR: what the model gets right is a member", "one-model"
+        "compleak.metric:Correctness",
+        "CompLeak_NR: what the model gets right is a member (label-only gap)",
+        "one-model",
     ),
     "compleak-nr-loss": AttackInfo(
         "compleak.metric:LossThreshold", "CompLeak_NR: loss, one threshold for all classes", "one-model"
@@ -112,6 +120,50 @@ ATTACKS: dict[str, AttackInfo] = {
         options={"original": False},
         seeded=True,
     ),
+    **{
+        f"lira-{mode}{suffix}": AttackInfo(
+            "lira:lira",
+            f"LiRA {mode}: {what}",
+            "one-model",
+            options={"mode": mode, "variance": variance},
+        )
+        for mode in ("online", "offline")
+        for variance, suffix, what in (
+            ("per-example", "", "Gaussians of each example's own variance"),
+            ("fixed", "-fixed-var", "Gaussians of one variance for all examples"),
+            ("bayes", "-bayes", "means and variances shrunk by empirical Bayes"),
+        )
+    },
+    **{
+        f"rmia-{mode}": AttackInfo(
+            "rmia:rmia", f"RMIA {mode}: pairwise likelihood ratios", "one-model", options={"mode": mode}
+        )
+        for mode in ("online", "offline")
+    },
+    **{
+        f"base-{mode}": AttackInfo(
+            "base:base",
+            f"BASE {mode}: loss against the references' mean likelihood",
+            "one-model",
+            options={"mode": mode},
+        )
+        for mode in ("online", "offline")
+    },
+    "attack-p": AttackInfo("population:attack_p", "loss among those of other non-members", "one-model"),
+    "attack-r": AttackInfo("population:attack_r", "loss among those of reference models", "one-model"),
+    "quantile-regression": AttackInfo(
+        "quantile:quantile_regression", "hinge above its predicted non-member quantiles", "one-model"
+    ),
+    **{
+        f"joint-{mode}-{form}": AttackInfo(
+            "joint:joint",
+            f"joint likelihood ratio {mode}: {what}",
+            access,
+            options={"mode": mode, "form": form},
+        )
+        for mode in ("online", "offline")
+        for form, access, what in _FORMS
+    },
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from pathlib import Path
@@ -168,8 +169,12 @@ def data_fetch(
 
     [bold]Example[/bold]: compleak data fetch fashion-mnist
     """
-    from ..models.data import fetch
+    from ..models.data import DATASETS, DataError, fetch
 
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataError(f"Unknown data set {name!r}.{hint} Known: {', '.join(DATASETS)}.")
     console.print(escape(f"{name} is ready: {fetch(name, source)}"), soft_wrap=True)
 
 

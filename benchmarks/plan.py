@@ -131,7 +131,7 @@ def make_plan(suite: Suite) -> Plan:
         make_node(
             "data",
             suite.data.name,
-            {"data": data_config, "content": _content(suite), "membership": design},
+            {"data": data_config, "content": _content(suite)},
         )
     )
     network = {"network": suite.network.model_dump(mode="json")}

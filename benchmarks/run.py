@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from .plan import STAGES, Plan, make_plan
 from .progress import StageProgress
 from .rows import Gathered
 from .runner import Outcome, run_nodes
-from .schema import Suite
+from .schema import Suite, SuiteError
 from .store import Store
 
 LEADERBOARD = "leaderboard.csv"
@@ -58,7 +59,10 @@ def run_suite(suite: Suite, out: Path, workers: int, console: Console, errors: C
         executor = make_executor(workers, suite.execution.threads)
         try:
             with StageProgress(plan, store, complete, max(workers, 1), console) as progress, _terminable():
-                outcome = run_nodes(plan.nodes, store, executor, suite.execution, max(workers, 1), progress)
+                outcome = run_nodes(plan.nodes[:1], store, executor, suite.execution, 1, progress)
+                if not outcome.failures:
+                    _check_size(suite, store, plan)
+                    outcome = run_nodes(plan.nodes, store, executor, suite.execution, max(workers, 1), progress)
         except KeyboardInterrupt:
             terminate(executor)
             errors.print(f"Stopped. What is finished is kept; resume with: {escape(command)}", soft_wrap=True)
@@ -95,6 +99,15 @@ def _conclude(plan: Plan, store: Store, outcome: Outcome, console: Console, erro
     console.print(f"Leaderboard: {path} ({len(rows)} rows)", soft_wrap=True)
     console.print(f"Run:         {store.root} (scores, artifacts and logits below nodes/)", soft_wrap=True)
     return OK
+
+
+def _check_size(suite: Suite, store: Store, plan: Plan) -> None:
+    data = json.loads((store.path(plan.nodes[0]) / "data.json").read_text(encoding="utf-8"))
+    if data["examples"] < suite.membership.needed:
+        raise SuiteError(
+            f"The suite needs {suite.membership.needed:,} examples, {data['name']} has {data['examples']:,}. "
+            "Lower membership.train, membership.evaluate or membership.dev, or take a larger data set."
+        )
 
 
 def _explain(outcome: Outcome, store: Store, errors: Console, command: str) -> int:

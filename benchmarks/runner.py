@@ -5,7 +5,6 @@ Killed at any point, it resumes where it was: only whole nodes count.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import platform
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
@@ -95,7 +95,7 @@ def run_nodes(
         if not inflight:
             break
         finished, _ = wait(inflight, return_when=FIRST_COMPLETED)
-        for future in finished:
+        for future in sorted(finished, key=lambda f: order[inflight[f].key]):
             node = inflight.pop(future)
             try:
                 seconds = future.result()
@@ -130,7 +130,6 @@ def run_node(node: Node, store: Store, execution: Execution) -> float:
     stage = importlib.import_module(f"{__package__}.stages.{node.stage}")
     parents = {role: store.path(parent) for role, parent in node.parents.items()}
     stage.run(Job(node.config, parents, partial, threads=execution.threads, device=execution.device))
-    gc.collect()
     seconds = time.perf_counter() - started
     facts = {
         "seconds": round(seconds, 3),
@@ -142,6 +141,7 @@ def run_node(node: Node, store: Store, execution: Execution) -> float:
     return seconds
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of this package, Python and the libraries whose code decides numbers, as far as installed."""
     found = {"compleak-bench": __version__, "python": platform.python_version()}

@@ -105,7 +105,7 @@ def train(
         full, left = divmod(len(images), recipe.batch_size)
         steps, step = recipe.epochs * (full + (left > 1)), 0
         for epoch in range(recipe.epochs):
-            totals = torch.zeros(3, dtype=torch.float64, device=device)
+            totals, seen = torch.zeros(2, dtype=torch.float64, device=device), 0
             for batch, truth in epoch_batches(
                 images,
                 labels,
@@ -126,8 +126,9 @@ def train(
                 step += 1
                 # Summed on the device: reading a number back would make it wait at every step.
                 right = (logits.detach().argmax(1) == target).sum()
-                totals += torch.stack([loss.detach() * len(truth), right, torch.tensor(len(truth), device=device)])
-            loss_sum, correct, seen = totals.tolist()
+                totals += torch.stack([loss.detach() * len(truth), right])
+                seen += len(truth)
+            loss_sum, correct = totals.tolist()
             if not np.isfinite(loss_sum):
                 raise DivergedError(
                     f"Training {spec.name} diverged in epoch {epoch + 1} of {recipe.epochs}: the loss is "

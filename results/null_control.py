@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from .records import Row
 
@@ -21,7 +21,7 @@ def outside_together(rows: Sequence[Row]) -> list[Row]:
     """
     if not rows:
         return []
-    widen = norm.ppf(1 - 0.025 / len(rows)) / norm.ppf(0.975)
+    widen = float(ndtri(1 - 0.025 / len(rows)) / ndtri(0.975))
     return [
         row
         for row in rows
@@ -42,5 +42,6 @@ def summarise(rows: Sequence[Row]) -> str:
     )
     return (
         f"Null control (a model trained on neither group): {len(inside)} of {len(rows)} AUC intervals cover 0.5, "
-        f"AUC {min(r.auc for r in rows):.3f} to {max(r.auc for r in rows):.3f}; corrected for {len(rows)} rows: {verdict}."
+        f"AUC {min(r.auc for r in rows):.3f} to {max(r.auc for r in rows):.3f}; "
+        f"corrected for {len(rows)} rows: {verdict}."
     )

@@ -87,7 +87,7 @@ class Scores:
             raise ScoreError(f"Example ids must be integers [{len(score)}], got {example.dtype} {list(example.shape)}.")
         order = np.argsort(example, kind="stable")
         ids = example[order].astype(np.int64)
-        if (repeats := int(np.count_nonzero(np.diff(ids) <= 0))) > 0:
+        if (repeats := int(np.count_nonzero(ids[1:] <= ids[:-1]))) > 0:
             raise ScoreError(f"Example ids must be unique and fit in int64; {repeats} of {len(ids)} repeat.")
         if missing := [n for n, v in zip(_NAMES, (target, variant, attack), strict=True) if not v]:
             raise ScoreError(f"Scores need the names {list(_NAMES)}; empty: {missing}.")

@@ -39,8 +39,7 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
     real = [row for row in sort_rows(rows) if row.target != _NULL]
     shown = [row for row in real if row.attack in attacks]
     marked = significant(real)
-    widest = min(max((len(row.setting) for row in shown), default=0), 60)
-    tables = []
+    tables: list[Table | Text] = []
     for _, section in groupby(shown, key=lambda r: (r.suite, r.data, r.model, r.framework, r.technique)):
         same = list(section)
         first = same[0]
@@ -48,16 +47,16 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
             title=Text(f"{first.suite}: {first.data}, {first.model}, {first.framework}, {first.technique}"),
             title_justify="left",
             box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
+            padding=0,
+            show_edge=False,
         )
-        table.add_column("setting, attack", min_width=widest, max_width=widest, overflow="fold")
+        table.add_column("setting, attack", min_width=24, max_width=60, overflow="fold")
         for heading, width in _WIDTHS.items():
             table.add_column(heading, width=width, justify="right", no_wrap=True)
         for _, group in groupby(same, key=lambda r: r.setting):
             for cells in _variant_lines(list(group), attacks, marked):
                 table.add_row(*(Text(cell) for cell in cells))
-        tables.append(table)
+        tables += [table, Text()]
     note = (
         f"{len(shown)} of {len(rows)} rows: fixed attacks ({', '.join(attacks)}), not the strongest of all.\n"
         f"* differs from the attack on the original, p < {ALPHA:g} after Holm's correction over all rows."

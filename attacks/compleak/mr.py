@@ -7,7 +7,8 @@ itself gives its loss on the example; a network joins the 2M probabilities and t
   forest is then train-based 2 of CompLeak_NR, on the compressed model alone (our reading).
 - On the shadows the probabilities are held out, and each loss is of the shadow's *own* compressed model (CompLeak's
   code stacks in-sample probabilities, and gives every column the loss of the model it loaded last).
-- Losses are standardised by the shadows' mean and deviation (ours; CompLeak feeds them raw).
+- Both inputs of the network are standardised by the shadows' mean and deviation, and it is trained for 30 epochs
+  (ours; CompLeak feeds them raw and trains for 100, which on a few thousand records is not enough for raw inputs).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
 
 from ..held import Held, NotFittedError
 from ..observations import ORIGINAL, Observations
@@ -34,8 +36,7 @@ Floats = NDArray[np.float64]
 class _Fitted:
     held: Held
     forests: tuple[Learned, ...]
-    mean: Floats
-    deviation: Floats
+    scalers: tuple[StandardScaler, StandardScaler]
     log_odds: Callable[[Floats, Floats], Floats]
     threshold: float
 
@@ -49,7 +50,7 @@ class MultipleModels:
 
     queries = 1
 
-    def __init__(self, original: bool, seed: int, epochs: int = 100) -> None:
+    def __init__(self, original: bool, seed: int, epochs: int = 30) -> None:
         self.name = "compleak-mr" if original else "compleak-mr-no-original"
         self.access: Access = "multiple+original" if original else "multiple"
         self._seed, self._epochs = seed, epochs
@@ -67,18 +68,18 @@ class MultipleModels:
         records = held.calibration_records(shadows)
         tables = _tables(held, records.logits, records.labels)
         forests = tuple(random_forest(Table(t, records.member, records.model), self._seed) for t in tables)
+        probabilities = _both_columns([forest.held_out for forest in forests])
         losses = _losses(held, records.logits, records.labels)
-        mean, deviation = losses.mean(axis=0), losses.std(axis=0)
-        deviation[deviation == 0] = 1
+        scalers = StandardScaler().fit(probabilities), StandardScaler().fit(losses)
         log_odds = fit_two_branch(
-            _both_columns([forest.held_out for forest in forests]),
-            (losses - mean) / deviation,
+            scalers[0].transform(probabilities),
+            scalers[1].transform(losses),
             records.member,
             seed=self._seed,
             epochs=self._epochs,
         )
         rate = records.member.mean()
-        self._fitted = _Fitted(held, forests, mean, deviation, log_odds, float(np.log(rate / (1 - rate))))
+        self._fitted = _Fitted(held, forests, scalers, log_odds, float(np.log(rate / (1 - rate))))
         return self
 
     def score(self, target: Observations) -> Floats:
@@ -86,9 +87,12 @@ class MultipleModels:
         fitted = self._parts()
         records = fitted.held.target_records(target, self.name)
         tables = _tables(fitted.held, records.logits, records.labels)
-        losses = _losses(fitted.held, records.logits, records.labels)
-        probabilities = [f.probability(t) for f, t in zip(fitted.forests, tables, strict=True)]
-        return fitted.log_odds(_both_columns(probabilities), (losses - fitted.mean) / fitted.deviation)
+        inputs = (
+            _both_columns([f.probability(t) for f, t in zip(fitted.forests, tables, strict=True)]),
+            _losses(fitted.held, records.logits, records.labels),
+        )
+        probabilities, losses = (s.transform(x) for s, x in zip(fitted.scalers, inputs, strict=True))
+        return fitted.log_odds(probabilities, losses)
 
     @property
     def threshold(self) -> float:

@@ -15,9 +15,14 @@ Constraint = Callable[[nn.Module], None]
 """Puts a network's kernels back on what they must satisfy: zeros that stay, values that are shared."""
 
 
-def kernels(network: nn.Module) -> dict[str, nn.Parameter]:
-    """Convolution and dense kernels by layer name. Preparing a network for quantization keeps the names."""
-    return {name: layer.weight for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)}
+def layers(network: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
+    """Convolution and dense layers by name. Preparing a network for quantization keeps the names."""
+    return {n: layer for n, layer in network.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)}
+
+
+def kernels(network: nn.Module) -> dict[str, Tensor]:
+    """The kernels of ``layers``: what is pruned, clustered and quantized; biases are not."""
+    return {name: layer.weight for name, layer in layers(network).items()}
 
 
 def as_tensor(images: NDArray[np.float32]) -> Tensor:

@@ -50,8 +50,8 @@ def serialize(network: nn.Module, image: Tensor) -> bytes:
     network.requires_grad_(False)
     blank = torch.zeros(2, *image.shape[1:])
     with torch.no_grad():
-        traced = torch.jit.trace(network, blank, check_trace=False)
-        frozen = torch.jit.freeze(traced.eval(), optimize_numerics=False)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(network, blank, check_trace=False)  # type: ignore[no-untyped-call]
+        frozen = torch.jit.freeze(traced.eval(), optimize_numerics=False)
     return _save(torch.jit.load(io.BytesIO(_without_history(_save(frozen)))))  # type: ignore[no-untyped-call]
 
 
@@ -86,7 +86,6 @@ class LitePredictor:
         normalization: applied to the uint8 images.
         batch_size: images run at a time.
         threads: CPU threads; the process's own number is restored after each call.
-        classes: number of logits.
     """
 
     module: Any

@@ -68,14 +68,11 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
         else:
             # Folding batch normalisation scales each channel: k shared values would become k in each.
             network = network if setting.clustering is not None else fuse_fx(network)
-            network = {None: _as_it_is, "dynamic": quantize_dynamic, "float16": store_float16}[kind](network)
+            if kind is not None:
+                network = {"dynamic": quantize_dynamic, "float16": store_float16}[kind](network)
         content = serialize(network, images[:1])
         _verify(content, network, target, layers)
     return content
-
-
-def _as_it_is(network: nn.Module) -> nn.Module:
-    return network
 
 
 def _verify(content: bytes, network: nn.Module, target: Target, layers: int) -> None:

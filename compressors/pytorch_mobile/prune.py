@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils import prune as library
 
 from ..settings import Pruning
-from .kernels import Constraint, kernels
+from .kernels import Constraint, kernels, layers
 
 
 def prune(network: nn.Module, pruning: Pruning) -> Constraint:
@@ -21,23 +21,23 @@ def prune(network: nn.Module, pruning: Pruning) -> Constraint:
     Returns:
         The constraint that holds every zero where it is.
     """
-    layers = [network.get_submodule(name) for name in kernels(network)]
+    pruned: list[nn.Module] = list(layers(network).values())
     if pruning.scope == "global":
         library.global_unstructured(
-            [(layer, "weight") for layer in layers],
+            [(layer, "weight") for layer in pruned],
             pruning_method=library.L1Unstructured,
             amount=pruning.sparsity,
         )
     elif pruning.scope == "magnitude":
-        for layer in layers:
-            library.l1_unstructured(layer, "weight", amount=pruning.sparsity)
+        for layer in pruned:
+            library.l1_unstructured(layer, "weight", amount=pruning.sparsity)  # type: ignore[no-untyped-call]
     else:
-        layers = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+        pruned = [layer for layer in pruned if isinstance(layer, nn.Conv2d)]
         norm = {"filter-l1": 1, "filter-l2": 2}[pruning.scope]
-        for layer in layers:
-            library.ln_structured(layer, "weight", amount=pruning.sparsity, n=norm, dim=0)
-    for layer in layers:
-        library.remove(layer, "weight")
+        for layer in pruned:
+            library.ln_structured(layer, "weight", amount=pruning.sparsity, n=norm, dim=0)  # type: ignore[no-untyped-call]
+    for layer in pruned:
+        library.remove(layer, "weight")  # type: ignore[no-untyped-call]
     return hold_zeros(network)
 
 

@@ -10,13 +10,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.ao.quantization import QConfig, QConfigMapping
+from torch.ao.quantization import (
+    QConfig,
+    QConfigMapping,
+    default_per_channel_weight_fake_quant,
+    default_per_channel_weight_observer,
+    get_default_qat_qconfig,
+    get_default_qconfig,
+)
 from torch.ao.quantization import quantize_dynamic as library_quantize_dynamic
-from torch.ao.quantization.observer import HistogramObserver, default_per_channel_weight_observer
-from torch.ao.quantization.qconfig import default_per_channel_weight_fake_quant, get_default_qat_qconfig
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx, prepare_qat_fx
+from torch.fx import GraphModule
 
-from .kernels import kernels
+from .kernels import layers
 
 ENGINE = "qnnpack"
 
@@ -59,15 +65,14 @@ class HalfKernel(nn.Module):
         weight = self.layer.weight.type_as(x)
         if isinstance(self.layer, nn.Linear):
             return F.linear(x, weight, self.layer.bias)
-        return self.layer._conv_forward(x, weight, self.layer.bias)
+        out: Tensor = self.layer._conv_forward(x, weight, self.layer.bias)
+        return out
 
 
 def store_float16(network: nn.Module) -> nn.Module:
     """Store the kernels as float16; biases and batch normalisation stay float32."""
     narrow = copy.deepcopy(network)
-    for name in kernels(network):
-        layer = narrow.get_submodule(name)
-        assert isinstance(layer, nn.Conv2d | nn.Linear)  # noqa: S101
+    for name, layer in layers(narrow).items():
         narrow.set_submodule(name, HalfKernel(layer))
     return narrow
 
@@ -80,32 +85,33 @@ def quantize_dynamic(network: nn.Module) -> nn.Module:
 
 def quantize_static(network: nn.Module, images: Tensor, *, batch_size: int = 32) -> nn.Module:
     """Int8 weights and activations, ranges calibrated on ``images`` [examples, channels, height, width]."""
-    # One scale an output channel, as TF-Lite has it: folding batch normalisation spreads the channels' ranges.
-    scheme = QConfig(
-        activation=HistogramObserver.with_args(reduce_range=False),
-        weight=default_per_channel_weight_observer,
-    )
-    prepared = prepare_fx(copy.deepcopy(network), QConfigMapping().set_global(scheme), (images[:1],))
+    activation = get_default_qconfig(ENGINE).activation  # type: ignore[no-untyped-call]
+    scheme = _scheme(activation, default_per_channel_weight_observer)
+    prepared = prepare_fx(copy.deepcopy(network), scheme, (images[:1],))
     with torch.no_grad():
-        for batch in images.split(batch_size):
-            prepared(batch)
+        for start in range(0, len(images), batch_size):
+            prepared(images[start : start + batch_size])
     return convert(prepared)
 
 
-def prepare_training(network: nn.Module, image: Tensor) -> nn.Module:
+def prepare_training(network: nn.Module, image: Tensor) -> GraphModule:
     """A copy of ``network`` that rounds its weights and activations as it trains. Kernels keep their names.
 
     Args:
         network: what is to be quantized.
         image: one image, [1, channels, height, width].
     """
-    scheme = QConfig(
-        activation=get_default_qat_qconfig(ENGINE).activation,
-        weight=default_per_channel_weight_fake_quant,
-    )
-    return prepare_qat_fx(copy.deepcopy(network).train(), QConfigMapping().set_global(scheme), (image,))
+    activation = get_default_qat_qconfig(ENGINE).activation  # type: ignore[no-untyped-call]
+    scheme = _scheme(activation, default_per_channel_weight_fake_quant)
+    return prepare_qat_fx(copy.deepcopy(network).train(), scheme, (image,))
 
 
-def convert(prepared: nn.Module) -> nn.Module:
+def convert(prepared: GraphModule) -> nn.Module:
     """The int8 network of a calibrated or trained one."""
     return convert_fx(prepared.cpu().eval())
+
+
+def _scheme(activation: Any, weight: Any) -> QConfigMapping:
+    # QNNPACK's default is one scale a layer. One an output channel, as TF-Lite has it, suits kernels that batch
+    # normalisation has been folded into, and keeps k clusters at k values in every channel.
+    return QConfigMapping().set_global(QConfig(activation=activation, weight=weight))  # type: ignore[no-untyped-call]

@@ -66,5 +66,5 @@ def _integers(weight: Tensor) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     else:
         scales, zero_points = torch.tensor([weight.q_scale()]), torch.tensor([weight.q_zero_point()])
     if zero_points.any():
-        raise ValueError(f"Expected symmetric int8 kernels, found zero points {zero_points.unique().tolist()}.")
+        raise ValueError(f"Expected symmetric int8 kernels, found zero points {sorted(set(zero_points.tolist()))}.")
     return weight.int_repr().numpy(), scales.double().numpy()

@@ -86,8 +86,6 @@ def _layers(name: str, module: nn.Module) -> list[Any]:
             # Keras keeps `momentum` of the old mean, PyTorch takes `momentum` of the new one.
             momentum = 1 - (module.momentum or 0.0)
             return [k.BatchNormalization(momentum=momentum, epsilon=module.eps, name=name)]
-        case nn.ReLU6():
-            return [k.ReLU(max_value=6, name=name)]
         case nn.ReLU():
             return [k.ReLU(name=name)]
         case nn.MaxPool2d():

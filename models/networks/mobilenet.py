@@ -1,4 +1,9 @@
-"""MobileNetV2 (Sandler et al. 2018, table 2), with a first stride of 1, so that small images keep their detail."""
+"""MobileNetV2 (Sandler et al. 2018, table 2), with a first stride of 1, so that small images keep their detail.
+
+Its ReLU6 is a plain ReLU here, as in torchvision's quantizable form: FX graph mode quantization fuses a convolution
+with a ReLU, not with a ReLU6, and the QNNPACK artifact of a network trained with ReLU6 agreed with its original on
+10 % of the examples (98 % with ReLU; width 8, 1,000 Fashion-MNIST images).
+"""
 
 from __future__ import annotations
 
@@ -25,15 +30,15 @@ _STAGES = (
 
 
 def _convolution(
-    inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, bounded: bool = True
+    inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, relu: bool = True
 ) -> nn.Sequential:
-    """Convolution and batch normalisation, then ReLU6 unless the block ends in a linear bottleneck."""
+    """Convolution and batch normalisation, then ReLU unless the block ends in a linear bottleneck."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv=nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False),
         bn=nn.BatchNorm2d(outputs),
     )
-    if bounded:
-        layers["relu"] = nn.ReLU6()
+    if relu:
+        layers["relu"] = nn.ReLU()
     return nn.Sequential(layers)
 
 
@@ -47,7 +52,7 @@ class InvertedResidual(nn.Module):
         if expansion > 1:
             layers["expand"] = _convolution(inputs, hidden, 1)
         layers["depthwise"] = _convolution(hidden, hidden, 3, stride=stride, groups=hidden)
-        layers["project"] = _convolution(hidden, outputs, 1, bounded=False)
+        layers["project"] = _convolution(hidden, outputs, 1, relu=False)
         self.layers = nn.Sequential(layers)
         self.skips = stride == 1 and inputs == outputs
 

@@ -49,7 +49,7 @@ def plant(
     halves = [rng.permutation(examples) < examples // 2 for _ in range(-(-models // 2))]
     member = np.stack([half for pair in halves for half in (pair, ~pair)])[:models]
     base = rng.normal(size=(models, examples, classes))
-    base[:, np.arange(examples), label] += 3 + hardness + signal * member
+    base[:, np.arange(examples), label] += 2 + hardness + signal * member
     base[:, :, 0] += tell * member
     flat = [0.9**i * base + 0.2 * i * rng.normal(size=base.shape) for i in range(len(variants))]
     return Observations.from_arrays(

@@ -1,6 +1,7 @@
 """CompLeak_MR: whose losses, whose probabilities, and that it stays the same attack when things are reordered."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from compleak.attacks import signals
 from compleak.attacks.compleak import mr
 from compleak.attacks.compleak.learners import random_forest
 from compleak.attacks.compleak.mr import MultipleModels
-from compleak.attacks.compleak.two_branch import HalfDropout, TwoBranch, fit_two_branch
+from compleak.attacks.compleak.two_branch import TwoBranch, fit_two_branch
 from compleak.attacks.held import Held
 from compleak.attacks.observations import ORIGINAL, Observations
 from compleak.attacks.registry import make_attack
@@ -71,7 +72,9 @@ def test_probabilities_are_held_out(planted: Plant, seen: dict[str, np.ndarray])
     make_attack("compleak-mr").fit(planted(models=8, seed=7))
     for column in (1, 3):
         assert abs(roc_auc_score(seen["member"], seen["probabilities"][:, column]) - 0.5) < 0.1
-    assert_allclose(seen["probabilities"][:, 0] + seen["probabilities"][:, 1], 1)
+    assert_allclose(seen["probabilities"].mean(axis=0), 0, atol=1e-12)
+    assert_allclose(seen["probabilities"].std(axis=0), 1)
+    assert_allclose(seen["probabilities"][:, 0], -seen["probabilities"][:, 1], atol=1e-9)
 
 
 def test_forests_are_those_of_the_pair_attacks(
@@ -84,9 +87,10 @@ def test_forests_are_those_of_the_pair_attacks(
     with_original = make_attack("compleak-mr", seed=5).fit(shadows)
     without = make_attack("compleak-mr-no-original", seed=5).fit(shadows.select(variants=["a", "b"]))
     assert random_forest.cache_info().hits == 2
-    assert_array_equal(with_original.score(target), pair.score(target.select(variants=[ORIGINAL, "a"])))
-    compressed = target.select(variants=["a", "b"])
-    assert_array_equal(without.score(compressed), single.score(target.select(variants=["a"])))
+    column, alone = with_original.score(target), pair.score(target.select(variants=[ORIGINAL, "a"]))
+    assert np.corrcoef(column, alone)[0, 1] > 1 - 1e-9
+    column = without.score(target.select(variants=["a", "b"]))
+    assert np.corrcoef(column, single.score(target.select(variants=["a"])))[0, 1] > 1 - 1e-9
 
 
 @pytest.mark.parametrize("name", ["compleak-mr", "compleak-mr-no-original"])
@@ -122,7 +126,7 @@ def test_network_has_the_published_shape() -> None:
     """Branches 2M→128→64 and M→128→64, head 128→256→128→64→2: counted by hand for M = 5."""
 
     def dense(*widths: int) -> int:
-        return sum((i + 1) * o for i, o in zip(widths, widths[1:], strict=False))
+        return sum((i + 1) * o for i, o in pairwise(widths))
 
     network = TwoBranch(10, 5)
     expected = dense(10, 128, 64) + dense(5, 128, 64) + dense(128, 256, 128, 64, 2)
@@ -130,30 +134,18 @@ def test_network_has_the_published_shape() -> None:
     assert network(torch.zeros(3, 10), torch.zeros(3, 5)).shape == (3, 2)
 
 
-def test_half_dropout_keeps_half_and_doubles_it() -> None:
-    torch.manual_seed(0)
-    layer, units = HalfDropout(), torch.ones(500, 64)
-    dropped = layer.train()(units)
-    assert set(dropped.unique().tolist()) == {0.0, 2.0}
-    assert float(dropped.mean()) == pytest.approx(1, abs=0.03)  # five standard errors
-    columns, rows = dropped.mean(dim=0), dropped.mean(dim=1)
-    assert float(columns.min()) > 0.7
-    assert float(rows.min()) > 0.3
-    assert torch.equal(layer.eval()(units), units)
-
-
 def test_network_learns_and_leaves_torch_as_it_was() -> None:
     rng = np.random.default_rng(0)
     member = rng.random(600) < 0.5
-    p = np.clip(0.5 + 0.1 * (2 * member - 1) + 0.1 * rng.normal(size=600), 0, 1)
-    inputs = np.column_stack([1 - p, p]), rng.normal(size=(600, 1))
+    p = 2 * member - 1 + rng.normal(size=600)
+    inputs = np.column_stack([-p, p]), rng.normal(size=(600, 1))
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
-    log_odds = fit_two_branch(*inputs, member, seed=0, epochs=60)
-    again = fit_two_branch(*inputs, member, seed=0, epochs=60)
-    other = fit_two_branch(*inputs, member, seed=1, epochs=60)
+    log_odds = fit_two_branch(*inputs, member, seed=0, epochs=30)
+    again = fit_two_branch(*inputs, member, seed=0, epochs=30)
+    other = fit_two_branch(*inputs, member, seed=1, epochs=30)
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert roc_auc_score(member, log_odds(*inputs)) > 0.8
+    assert roc_auc_score(member, log_odds(*inputs)) > 0.88  # Φ(√2) = 0.921 at best
     assert_array_equal(again(*inputs), log_odds(*inputs))
     assert not np.allclose(other(*inputs), log_odds(*inputs))
 

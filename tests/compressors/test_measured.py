@@ -45,7 +45,7 @@ def test_filter_pruning_needs_whole_filters() -> None:
     check(setting, (conv(50),))
     scattered = conv(0).values.copy()
     scattered[:, :5] = 0
-    with pytest.raises(ArtifactMismatchError, match="sparsity 0.000"):
+    with pytest.raises(ArtifactMismatchError, match=r"sparsity 0\.000"):
         check(setting, (Weight("conv", scattered),))
 
 

@@ -57,7 +57,7 @@ def test_a_suite_ends_with_a_leaderboard_and_a_second_run_does_nothing(suite: Pa
 
     other = run(suite, out, "--set", "statistics.resamples=200")
     assert other.returncode == 0
-    kept = [p for p in out.glob("leaderboard-*.csv")]
+    kept = list(out.glob("leaderboard-*.csv"))
     assert [p.read_bytes() for p in kept] == [before]
 
 
