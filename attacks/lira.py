@@ -34,7 +34,7 @@ Missing = Literal["raise", "mask"]
 
 FLOOR = 1e-12
 """Least standard deviation: a group of equal values gives a large but finite score."""
-_CHUNK = 512
+_CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,8 @@ def lira_scores(
     _refuse(lacking, needed, mode, missing)
     if lacking.all():
         return np.full_like(target, np.nan)
+    for side in (outside, *rest):
+        _require_finite(side.residual[side.count > 0])
     z_out, log_out = _standardise(target, outside, variance)
     if mode == "offline":
         scores = z_out
@@ -135,43 +137,49 @@ def group_moments(
         values, inside = np.ascontiguousarray(shadows[:, part].T), np.ascontiguousarray(member[:, part].T)
         for side, result in zip(sides, results, strict=True):
             chosen = np.compress((inside if side else ~inside).ravel(), values.ravel())
-            _fill(result, part, chosen, location)
+            with np.errstate(invalid="ignore"):  # of signals that are not finite, which the caller refuses
+                _fill(result, part, chosen, location)
     return results
 
 
 def _fill(result: Moments, part: slice, values: NDArray[np.float64], location: Location) -> None:
-    """Moments of the groups of a block of examples, whose ``values`` follow one another."""
+    """Moments of the groups of a block of examples, whose ``values`` follow one another; ``values`` is overwritten."""
     count = result.count[part]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre = _medians(values, count) if location == "median" else _sums(values, count) / count
-        deviation = values - np.repeat(centre, count)
-        shift = _sums(deviation, count) / count
-        residual = _sums(np.square(deviation, out=deviation), count) / count
-        result.location[part] = np.where(count > 0, centre, np.nan)
-        result.residual[part] = residual
-        result.variance[part] = residual - shift**2
-
-
-def _sums(values: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sum of each group, zero for an empty one."""
-    sums, some = np.zeros(len(count)), count > 0
-    if some.any():
-        # ``reduceat`` sums from one start to the next, so empty groups must not be among the starts.
-        sums[some] = np.add.reduceat(values, (np.cumsum(count) - count)[some])
-    return sums
-
-
-def _medians(values: NDArray[np.float64], count: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Median of each group; undefined for an empty one."""
-    width = max(int(count.max(initial=0)), 1)
-    if len(values) == width * len(count):
-        groups = values.reshape(len(count), width).copy()
+    some = count > 0
+    size, width = count[some], int(count.max(initial=0))
+    for whole in (result.location, result.residual, result.variance):
+        whole[part] = np.nan
+    if not width:
+        return
+    starts = np.cumsum(size) - size
+    if len(values) == width * len(size):
+        groups = values.reshape(len(size), width)
+        centre = _middle(groups, size) if location == "median" else groups.mean(axis=1)
+        groups -= centre[:, None]
+        shift, square = groups.sum(axis=1), np.vecdot(groups, groups)
     else:
-        groups = np.full((len(count), width), np.inf)
-        groups[np.arange(width) < count[:, None]] = values
+        centre = (
+            _middle(_padded(values, size), size) if location == "median" else np.add.reduceat(values, starts) / size
+        )
+        values -= np.repeat(centre, size)
+        shift, square = np.add.reduceat(values, starts), np.add.reduceat(values * values, starts)
+    result.location[part][some] = centre
+    result.residual[part][some] = square / size
+    result.variance[part][some] = square / size - (shift / size) ** 2
+
+
+def _padded(values: NDArray[np.float64], size: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Groups as rows of equal length, ended by infinities."""
+    groups = np.full((len(size), int(size.max())), np.inf)
+    groups[np.arange(groups.shape[1]) < size[:, None]] = values
+    return groups
+
+
+def _middle(groups: NDArray[np.float64], size: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Median of the first ``size`` in order of each row; sorts the rows in place."""
     groups.sort(axis=1)
-    rows, lower = np.arange(len(count)), np.maximum(count - 1, 0) // 2
-    return np.asarray((groups[rows, lower] + groups[rows, np.minimum(count // 2, width - 1)]) / 2)
+    rows = np.arange(len(groups))
+    return np.asarray((groups[rows, (size - 1) // 2] + groups[rows, size // 2]) / 2)
 
 
 def _standardise(
@@ -194,6 +202,7 @@ def _standardise(
 def _bayes(
     target: NDArray[np.float64], shadows: NDArray[np.float64], member: NDArray[np.bool_], mode: Mode
 ) -> NDArray[np.float64]:
+    _require_finite(shadows)
     outside = hierarchy.group(shadows[..., None], ~member)
     if mode == "offline":
         return hierarchy.one_sided(target, outside)
@@ -214,10 +223,14 @@ def _checked(
         )
     if target.shape != shadows.shape[1:]:
         raise ValueError(f"The target has {list(target.shape)} signals, the shadows {list(shadows.shape[1:])}.")
-    # A sum is finite iff no term is NaN or infinite (or the signals overflow), and needs no second array.
-    if not np.isfinite(target.sum()) or not np.isfinite(shadows.sum()):
-        raise ValueError("Some signals are not finite. Use signals computed from logits, such as logit_confidence.")
+    _require_finite(target)
     return target, shadows, member
+
+
+def _require_finite(values: NDArray[np.float64]) -> None:
+    # A sum is finite iff no term is NaN or infinite (or the signals overflow), and needs no second array.
+    if not np.isfinite(values.sum()):
+        raise ValueError("Some signals are not finite. Use signals computed from logits, such as logit_confidence.")
 
 
 def _refuse(lacking: NDArray[np.bool_], needed: int, mode: Mode, missing: Missing) -> None:

@@ -36,6 +36,7 @@ class AttackInfo:
         queries: how many outputs of each model it needs for an example.
         options: keyword arguments of the factory.
         seeded: whether it draws random numbers, so that the factory takes ``seed``.
+        stacks_on: the attack whose forests it stacks on, for a plan that has them already.
     """
 
     factory: str
@@ -44,9 +45,14 @@ class AttackInfo:
     queries: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     seeded: bool = False
+    stacks_on: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+
+    def arguments(self, seed: int) -> dict[str, Any]:
+        """All keyword arguments of the factory."""
+        return {**self.options, "seed": seed} if self.seeded else dict(self.options)
 
 
 _LEARNERS = {"lr": "logistic regression", "rf": "random forest", "gbt": "gradient boosting"}
@@ -112,6 +118,7 @@ ATTACKS: dict[str, AttackInfo] = {
         "multiple+original",
         options={"original": True},
         seeded=True,
+        stacks_on="compleak-sr2-rf",
     ),
     "compleak-mr-no-original": AttackInfo(
         "compleak.mr:MultipleModels",
@@ -119,6 +126,7 @@ ATTACKS: dict[str, AttackInfo] = {
         "multiple",
         options={"original": False},
         seeded=True,
+        stacks_on="compleak-nr-train2-rf",
     ),
     **{
         f"lira-{mode}{suffix}": AttackInfo(
@@ -182,4 +190,4 @@ def make_attack(name: str, seed: int = 0) -> Attack:
     info = ATTACKS[name]
     module, _, factory = info.factory.partition(":")
     make = getattr(importlib.import_module(f".{module}", __package__), factory)
-    return cast("Attack", make(**info.options, **({"seed": seed} if info.seeded else {})))
+    return cast("Attack", make(**info.arguments(seed)))

@@ -48,8 +48,12 @@ def log_odds(logits: NDArray[np.floating]) -> Floats:
 
 def logit_confidence(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Floats:
     """``φ_y``, the log-odds of the true class: high for members (Carlini et al. 2022)."""
-    odds = log_odds(logits)
-    return _of_label(odds, _checked_labels(odds, labels))
+    logits = _checked(logits)
+    labels = _checked_labels(logits, labels)
+    others = _without_label(logits, labels)
+    peak = others.max(axis=-1)
+    rest = np.exp(others - peak[..., None]).sum(axis=-1)
+    return np.asarray(_of_label(logits, labels) - peak - np.log(rest), dtype=np.float64)
 
 
 def cross_entropy(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Floats:
@@ -61,9 +65,7 @@ def hinge(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> Floats:
     """``L_y − max L_others``: high for members (Bertran et al. 2023)."""
     logits = _checked(logits)
     labels = _checked_labels(logits, labels)
-    others = logits.copy()
-    others[..., np.arange(len(labels)), labels] = -np.inf
-    return np.asarray(_of_label(logits, labels) - others.max(axis=-1), dtype=np.float64)
+    return np.asarray(_of_label(logits, labels) - _without_label(logits, labels).max(axis=-1), dtype=np.float64)
 
 
 def entropy(logits: NDArray[np.floating]) -> Floats:
@@ -108,6 +110,13 @@ def _log_sum(terms: Floats) -> Floats:
 def _of_label(values: Floats, labels: NDArray[np.integer]) -> Floats:
     """The entry of each example's own class, [..., examples]."""
     return np.asarray(values[..., np.arange(len(labels)), labels], dtype=np.float64)
+
+
+def _without_label(logits: Floats, labels: NDArray[np.integer]) -> Floats:
+    """A copy with −∞ for each example's own class."""
+    others = logits.copy()
+    others[..., np.arange(len(labels)), labels] = -np.inf
+    return others
 
 
 def _checked(logits: NDArray[np.floating]) -> Floats:

@@ -19,6 +19,8 @@ from .schema import Suite
 
 STAGES = ("data", "train", "compress", "observe", "collect", "attack", "evaluate", "latency")
 BASELINE_ATTACK = "compleak-nr-train2-rf"
+# Attacks that stack on others, or are compared with others, come after them.
+_TURN = {"one-model": 0, "original+compressed": 1, "multiple": 2, "multiple+original": 2}
 
 
 @dataclass(frozen=True)
@@ -212,18 +214,26 @@ def _trials(suite: Suite, collect: Node) -> Iterator[Trial]:
         parties.setdefault(membership.shadow_models(target), []).append(target)
     for shadows, targets in parties.items():
         on_original: dict[str, Node] = {}
-        for attack in sorted(suite.attacks, key=lambda a: ATTACKS[a].access != "one-model"):
+        done: dict[tuple[str, str], Node] = {}
+        for attack in sorted(suite.attacks, key=lambda a: _TURN[ATTACKS[a].access]):
             for variants in variant_sets(suite, attack):
                 name = "/".join((targets[0], attack, _short(variants)))
                 config = {
-                    "attack": attack,
+                    "factory": ATTACKS[attack].factory,
+                    "arguments": ATTACKS[attack].arguments(derived_seed(suite.seed, "attack", attack)),
                     "variants": [v.name for v in variants],
                     "shadows": list(shadows),
                     "targets": targets,
-                    "seed": derived_seed(suite.seed, "attack", attack),
                 }
                 module = ATTACKS[attack].factory.partition(":")[0]
-                node = make_node("attack", name, config, {"collect": collect}, modules=[f"attacks.{module}"])
+                # Where the attacks that this one stacks on are part of the suite, it need not do them again.
+                below = {
+                    v.name: done.get((ATTACKS[attack].stacks_on, v.name)) for v in variants if v.framework != "none"
+                }
+                known = {} if None in below.values() else {v: n for v, n in below.items() if n is not None}
+                node = make_node("attack", name, config, {"collect": collect, **known}, modules=[f"attacks.{module}"])
+                if len(variants) <= 2:
+                    done[attack, variants[-1].name] = node
                 if variants == (variants_of(suite)[0],):
                     on_original[attack] = node
                 baseline = attack if attack in on_original else BASELINE_ATTACK

@@ -24,12 +24,13 @@ from .executors import make_executor, terminate
 from .plan import STAGES, Plan, make_plan
 from .progress import StageProgress
 from .rows import Gathered
-from .runner import Outcome, run_nodes
+from .runner import Failure, Outcome, run_nodes
 from .schema import Suite, SuiteError
 from .store import Store
 
 LEADERBOARD = "leaderboard.csv"
 NULL_CONTROL = "null_control.csv"
+SHOWN_FAILURES = 3
 OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -112,10 +113,12 @@ def _check_size(suite: Suite, store: Store, plan: Plan) -> None:
 
 def _explain(outcome: Outcome, store: Store, errors: Console, command: str) -> int:
     for failure in outcome.failures:
-        log = store.root / "failures" / f"{failure.node.stage}-{failure.node.key[:12]}.log"
-        write_atomically(log, f"{failure.node.stage} {failure.node.name}\n{failure.trace}".encode())
-        errors.print(f"[red]Error:[/red] {failure.node.stage} {escape(failure.node.name)}: {escape(failure.error)}")
-        errors.print(f"  traceback: {log}", soft_wrap=True)
+        write_atomically(_log(store, failure), f"{failure.node.name}\n{failure.trace}".encode())
+    for failure in outcome.failures[:SHOWN_FAILURES]:
+        what = escape(f"{failure.node.stage} {failure.node.name}: {failure.error}")
+        errors.print(f"[red]Error:[/red] {what}\n  traceback: {_log(store, failure)}", soft_wrap=True)
+    if (more := len(outcome.failures) - SHOWN_FAILURES) > 0:
+        errors.print(f"... and {more} more, their tracebacks in {store.root / 'failures'}", soft_wrap=True)
     if any(f.node.stage == "data" for f in outcome.failures):
         return USER_ERROR
     errors.print(
@@ -124,6 +127,10 @@ def _explain(outcome: Outcome, store: Store, errors: Console, command: str) -> i
         soft_wrap=True,
     )
     return FAILED
+
+
+def _log(store: Store, failure: Failure) -> Path:
+    return store.root / "failures" / f"{failure.node.stage}-{failure.node.key[:12]}.log"
 
 
 def _keep_other_run(path: Path, run_id: str, console: Console) -> None:

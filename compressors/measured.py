@@ -94,6 +94,7 @@ def check(setting: Setting, weights: tuple[Weight, ...], *, tolerance: float = 0
         ArtifactMismatchError: naming the layer, what it shows and what was asked for.
     """
     complaints: list[str] = []
+    shaped = [w for w in weights if not w.spared]
     if (pruning := setting.pruning) is not None:
         if pruning.scope == "global":
             zeros = sum(int(np.sum(w.values == 0)) for w in weights) / sum(w.values.size for w in weights)
@@ -101,7 +102,7 @@ def check(setting: Setting, weights: tuple[Weight, ...], *, tolerance: float = 0
                 complaints.append(f"sparsity {zeros:.3f} over all layers, asked for {pruning.sparsity}")
         else:
             of_layer = layer_sparsity if pruning.scope == "magnitude" else zero_filters
-            for w in weights:
+            for w in shaped:
                 units = w.values.size if pruning.scope == "magnitude" else len(w.values)
                 filters_only = pruning.scope != "magnitude" and w.values.ndim != 4
                 if not filters_only and of_layer(w) < pruning.sparsity - tolerance - 1 / units:
@@ -109,7 +110,7 @@ def check(setting: Setting, weights: tuple[Weight, ...], *, tolerance: float = 0
     if setting.clustering is not None:
         complaints += [
             f"{w.name}: {distinct_values(w)} distinct values, asked for at most {setting.clustering.clusters}"
-            for w in weights
+            for w in shaped
             if distinct_values(w) > setting.clustering.clusters
         ]
     if setting.quantization is not None:

@@ -68,6 +68,7 @@ class Weight:
         channel_axis: the axis of ``values`` that ``scales`` runs along, and that output channels run along.
         folded: whether a converter may have folded batch normalisation into the kernel, scaling each channel:
             shared values are then shared within a channel.
+        spared: whether the toolkit neither prunes nor clusters such a kernel; a note in the row says so.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Weight:
     scales: NDArray[np.float64] | None = None
     channel_axis: int = 0
     folded: bool = False
+    spared: bool = False
 
 
 class Predictor(Protocol):

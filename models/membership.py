@@ -56,9 +56,7 @@ class Membership(BaseModel):
         if self.evaluate > self.train:
             raise ValueError(f"evaluate ({self.evaluate}) members cannot exceed train ({self.train}).")
         if self.design == "pool" and self.shadows % 2:
-            raise ValueError(
-                f"In the pool design shadows come in pairs: give an even number, got {self.shadows}."
-            )
+            raise ValueError(f"In the pool design shadows come in pairs: give an even number, got {self.shadows}.")
         if self.design == "pool" and self.targets > self.shadows + 2:
             raise ValueError(
                 f"In the pool design there are shadows + 2 = {self.shadows + 2} models, "

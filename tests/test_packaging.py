@@ -20,7 +20,9 @@ def test_tensorflow_is_imported_only_where_it_may_be() -> None:
         for path in (ROOT / room).rglob("*.py"):
             if not any(folder in path.parents for folder in allowed):
                 for line in path.read_text().splitlines():
-                    assert not line.strip().startswith(("import tensorflow", "import tf_keras", "from tensorflow")), path
+                    assert not line.strip().startswith(("import tensorflow", "import tf_keras", "from tensorflow")), (
+                        path
+                    )
             assert "tf.keras" not in path.read_text().replace("tf.keras import", ""), path
 
 

@@ -58,6 +58,11 @@ class LearnedAttack:
         """The best threshold on the shadows' held-out probabilities."""
         return self._parts()[2]
 
+    @property
+    def held_out(self) -> Floats:
+        """P(member) of each calibration record, by a model that has not seen it, [records]; for attacks on top."""
+        return self._parts()[1].held_out
+
     def _parts(self) -> tuple[Held, Learned, float]:
         if self._fitted is None:
             raise NotFittedError(self.name)

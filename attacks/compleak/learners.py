@@ -74,7 +74,7 @@ Learner = Callable[[Table, int], Learned]
 
 
 def logistic_regression(table: Table, seed: int) -> Learned:
-    """Standardised features, lbfgs, C = 1 (CompLeak section 4), held out by fold.
+    """Standardised features, lbfgs, C = 1 (CompLeak's published code), held out by fold.
 
     Raises:
         RuntimeError: the solver did not converge.
@@ -89,7 +89,7 @@ def gradient_boosting(table: Table, seed: int) -> Learned:
 
 @lru_cache(maxsize=16)
 def random_forest(table: Table, seed: int) -> Learned:
-    """500 trees with at least 30 records in a leaf (CompLeak section 4), held out by bootstrap.
+    """500 trees with at least 30 records in a leaf (CompLeak's published code), held out by bootstrap.
 
     A record's held-out probability is the mean over the trees whose bootstrap sample lacks it (about 184 of 500):
     one fit instead of one more for every fold (ours). Those trees have seen other records of the same shadow model,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +25,33 @@ from ..held import Held, NotFittedError
 from ..observations import ORIGINAL, Observations
 from ..protocol import Access
 from ..signals import cross_entropy
-from .learners import Learned, Table, random_forest
-from .sr import sorted_posteriors_and_label
-from .train_based import posteriors_and_label
+from .sr import sorted_pair
+from .train_based import train_based
 
 Floats = NDArray[np.float64]
+
+
+class Forest(Protocol):
+    """The attack on one compressed model that MR stacks on: fitted, and asked for probabilities."""
+
+    @property
+    def held_out(self) -> Floats:
+        """P(member) of each calibration record, by a model that has not seen it, [records]."""
+        ...
+
+    def fit(self, shadows: Observations) -> Self:
+        """As ``Attack.fit``."""
+        ...
+
+    def score(self, target: Observations) -> Floats:
+        """P(member), [examples]."""
+        ...
 
 
 @dataclass(frozen=True)
 class _Fitted:
     held: Held
-    forests: tuple[Learned, ...]
+    forests: tuple[Forest, ...]
     scalers: tuple[StandardScaler, StandardScaler]
     log_odds: Callable[[Floats, Floats], Floats]
     threshold: float
@@ -50,10 +66,24 @@ class MultipleModels:
 
     queries = 1
 
-    def __init__(self, original: bool, seed: int, epochs: int = 30) -> None:
+    def __init__(
+        self, original: bool, seed: int, epochs: int = 30, forest: Callable[[str], Forest] | None = None
+    ) -> None:
+        """Make the attack.
+
+        Args:
+            original: whether the original model is held.
+            seed: of the forests and the network.
+            epochs: of the network; fixed beforehand.
+            forest: makes the forest of a compressed variant, given its name, where it is at hand already; else it is
+                fitted here.
+        """
         self.name = "compleak-mr" if original else "compleak-mr-no-original"
         self.access: Access = "multiple+original" if original else "multiple"
         self._seed, self._epochs = seed, epochs
+        self._forest = forest or (
+            lambda _: sorted_pair("sr2", "rf", seed) if original else train_based("train2", "rf", seed)
+        )
         self._fitted: _Fitted | None = None
 
     def fit(self, shadows: Observations) -> Self:
@@ -66,8 +96,7 @@ class MultipleModels:
 
         held = Held.of(shadows, self.access, self.name)
         records = held.calibration_records(shadows)
-        tables = _tables(held, records.logits, records.labels)
-        forests = tuple(random_forest(Table(t, records.member, records.model), self._seed) for t in tables)
+        forests = tuple(self._forest(v[-1]).fit(shadows.select(variants=v)) for v in _seen_by_forests(held))
         probabilities = _both_columns([forest.held_out for forest in forests])
         losses = _losses(held, records.logits, records.labels)
         scalers = StandardScaler().fit(probabilities), StandardScaler().fit(losses)
@@ -86,9 +115,9 @@ class MultipleModels:
         """Log-odds of membership, [examples]."""
         fitted = self._parts()
         records = fitted.held.target_records(target, self.name)
-        tables = _tables(fitted.held, records.logits, records.labels)
+        seen = _seen_by_forests(fitted.held)
         inputs = (
-            _both_columns([f.probability(t) for f, t in zip(fitted.forests, tables, strict=True)]),
+            _both_columns([f.score(target.select(variants=v)) for f, v in zip(fitted.forests, seen, strict=True)]),
             _losses(fitted.held, records.logits, records.labels),
         )
         probabilities, losses = (s.transform(x) for s, x in zip(fitted.scalers, inputs, strict=True))
@@ -105,11 +134,10 @@ class MultipleModels:
         return self._fitted
 
 
-def _tables(held: Held, logits: Floats, labels: NDArray[np.int64]) -> list[Floats]:
-    """The forest's features for each compressed model, M arrays [records, features]."""
-    if held.variants[0] != ORIGINAL:
-        return [posteriors_and_label(logits[:, [i]], labels) for i in range(len(held.variants))]
-    return [sorted_posteriors_and_label(logits[:, [0, i]], labels) for i in range(1, len(held.variants))]
+def _seen_by_forests(held: Held) -> list[tuple[str, ...]]:
+    """What each forest looks at: a compressed variant, behind the original where that is held."""
+    front = held.variants[:1] if held.variants[0] == ORIGINAL else ()
+    return [(*front, variant) for variant in held.variants if variant != ORIGINAL]
 
 
 def _losses(held: Held, logits: Floats, labels: NDArray[np.int64]) -> Floats:

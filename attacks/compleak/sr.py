@@ -26,9 +26,7 @@ def sorted_posteriors(logits: Floats, labels: NDArray[np.int64]) -> Floats:
         labels: unused, [records].
     """
     del labels
-    original, compressed = softmax(logits[:, 0]), softmax(logits[:, 1])
-    order = _ascending(original)
-    return np.hstack([np.take_along_axis(p, order, axis=1) for p in (original, compressed)])
+    return _in_order_of_the_first(softmax(logits[:, 0]), softmax(logits[:, 1]))
 
 
 def sorted_posteriors_and_label(logits: Floats, labels: NDArray[np.int64]) -> Floats:
@@ -38,9 +36,7 @@ def sorted_posteriors_and_label(logits: Floats, labels: NDArray[np.int64]) -> Fl
         logits: [records, 2, classes], the original first.
         labels: [records].
     """
-    own = np.eye(logits.shape[-1])[labels]
-    order = _ascending(softmax(logits[:, 0]))
-    return np.hstack([sorted_posteriors(logits, labels), np.take_along_axis(own, order, axis=1)])
+    return _in_order_of_the_first(softmax(logits[:, 0]), softmax(logits[:, 1]), np.eye(logits.shape[-1])[labels])
 
 
 FEATURES: dict[str, Features] = {"sr1": sorted_posteriors, "sr2": sorted_posteriors_and_label}
@@ -51,5 +47,7 @@ def sorted_pair(features: Literal["sr1", "sr2"], learner: LearnerName, seed: int
     return LearnedAttack(f"compleak-{features}-{learner}", "original+compressed", FEATURES[features], learner, seed)
 
 
-def _ascending(posteriors: Floats) -> NDArray[np.intp]:
-    return np.argsort(posteriors, axis=1, kind="stable")
+def _in_order_of_the_first(*tables: Floats) -> Floats:
+    """Rows of all tables, side by side, each in the stable ascending order of the first table's row."""
+    order = np.argsort(tables[0], axis=1, kind="stable")
+    return np.hstack([np.take_along_axis(table, order, axis=1) for table in tables])

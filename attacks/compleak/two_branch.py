@@ -41,8 +41,8 @@ def fit_two_branch(
 ) -> Callable[[Floats, Floats], Floats]:
     """Train the network for a fixed number of epochs and keep the last.
 
-    SGD with momentum 0.9, weight decay 5e-4, learning rate 1e-2 along a cosine to 0, batches of 128 (CompLeak
-    section 6). Nothing is chosen on the target: CompLeak's own code prints the target's accuracy after every epoch
+    SGD with momentum 0.9, weight decay 5e-4, learning rate 1e-2 along a cosine to 0, batches of 128 (CompLeak's
+    published code). Nothing is chosen on the target: that code prints the target's accuracy after every epoch
     and reports the best.
 
     Args:

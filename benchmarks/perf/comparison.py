@@ -63,7 +63,7 @@ def compare(
     *,
     share: float,
     goal: float,
-    repeats: int = 5,
+    repeats: int = 10,
 ) -> Comparison:
     """Time both, on one process with the threads that numpy was given.
 

@@ -30,22 +30,22 @@ def ours_mr(logits: Floats, labels: Labels) -> Floats:
 
 
 def rows_sr(frame: pd.DataFrame) -> Floats:
-    """The same, a row at a time, each written back into its cell."""
-    frame = frame.assign(features=None)
-    for index, row in frame.iterrows():
-        frame.at[index, "features"] = _pair(row["logits"][0], row["logits"][1], row["label"])
-    return np.stack(frame["features"].tolist())
+    """The same, a row at a time."""
+    records = []
+    for _, row in frame.iterrows():
+        records.append(_pair(row["logits"][0], row["logits"][1], row["label"]))
+    return np.stack(records)
 
 
 def rows_mr(frame: pd.DataFrame) -> Floats:
-    """The same, a row at a time, each written back into its cell."""
-    frame = frame.assign(features=None)
-    for index, row in frame.iterrows():
+    """The same, a row at a time."""
+    records = []
+    for _, row in frame.iterrows():
         logits, label = row["logits"], row["label"]
         pairs = [_pair(logits[0], compressed, label) for compressed in logits[1:]]
         losses = [-log_softmax(compressed)[label] for compressed in logits[1:]]
-        frame.at[index, "features"] = np.concatenate([*pairs, losses])
-    return np.stack(frame["features"].tolist())
+        records.append(np.concatenate([*pairs, losses]))
+    return np.stack(records)
 
 
 def _pair(original: Floats, compressed: Floats, label: int) -> Floats:

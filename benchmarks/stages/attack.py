@@ -2,21 +2,68 @@
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ...attacks.observations import Observations
-from ...attacks.registry import make_attack
-from ...results.scores import Scores, write_scores
+from ...attacks.protocol import Attack
+from ...results.scores import Scores, read_scores, write_scores
 from .job import Job
+
+ATTACKS = Observations.__module__.rpartition(".")[0]
+HELD_OUT = "held_out.npy"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An attack that has been run: what it said, for an attack that stacks on it.
+
+    Attributes:
+        folder: its node's.
+    """
+
+    folder: Path
+
+    @property
+    def held_out(self) -> NDArray[np.float64]:
+        """P(member) of each calibration record, [records]."""
+        probabilities: NDArray[np.float64] = np.load(self.folder / HELD_OUT, allow_pickle=False)
+        return probabilities
+
+    def fit(self, shadows: Observations) -> Self:
+        """It is fitted already, on these same shadows: they are part of both nodes' keys."""
+        del shadows
+        return self
+
+    def score(self, target: Observations) -> NDArray[np.float64]:
+        """P(member), [examples]; the answer that is kept beside the scores is not looked at."""
+        recorded = read_scores(self.folder / f"{target.models[0]}.parquet")
+        if not np.array_equal(recorded.example, target.examples):
+            raise ValueError(f"{self.folder.name} was scored on other examples than {target.models[0]}'s.")
+        return recorded.score
 
 
 def run(job: Job) -> None:
-    """Write ``TARGET.parquet``: example id, member, score for each target, with the shadows' threshold."""
+    """Write ``TARGET.parquet``: example id, member, score for each target, with the shadows' threshold.
+
+    An attack that stacks on others finds them among the parents, by the name of the compressed variant.
+    """
     config = job.config
     observations = Observations.open(job.parents["collect"] / "observations.zarr").select(variants=config["variants"])
     evaluation = job.read("collect", "evaluation.json")
-    attack = make_attack(config["attack"], seed=config["seed"])
+    more = {"forest": lambda variant: Recorded(job.parents[variant])} if len(job.parents) > 1 else {}
+    # Not through the registry: an attack added there must not make every other attack run again.
+    module, _, factory = config["factory"].partition(":")
+    make = getattr(importlib.import_module(f"{ATTACKS}.{module}"), factory)
+    attack: Attack = make(**config["arguments"], **more)
     attack.fit(observations.select(models=config["shadows"]))
+    if hasattr(attack, "held_out"):
+        np.save(job.out / HELD_OUT, attack.held_out, allow_pickle=False)
     for target in config["targets"]:
         ids = np.asarray(evaluation[target], dtype=np.int64)
         of_target = observations.select(models=[target], examples=ids)

@@ -45,12 +45,13 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
         UntrainedError: fine-tuning moved nothing.
         ArtifactError: the file has other logits than the compressed network, or not all of its weights.
     """
-    network = load_network(target.network, target.checkpoint)
-    layers = len(kernels(network))
     images = sample(target.images, target.normalization, CALIBRATION_IMAGES, seed)
     train = partial(finetune, target=target, finetuning=finetuning, seed=seed)
     rate, constraint = finetuning.learning_rate, None
-    with quiet(), mobile_engine():
+    # The generators are forked for what PyTorch draws when it builds a layer, before the weights are put in.
+    with quiet(), mobile_engine(), torch.random.fork_rng():
+        network = load_network(target.network, target.checkpoint)
+        layers = len(kernels(network))
         if setting.pruning is not None:
             constraint = prune(network, setting.pruning)
             train(network, learning_rate=rate, constraint=constraint)

@@ -84,11 +84,14 @@ def _quantize(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[np
         return values
     scale, zero_point = tensor["quantization"]
     limits = np.iinfo(tensor["dtype"])
-    return np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max).astype(tensor["dtype"])
+    rounded = np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max)
+    quantized: NDArray[np.generic] = rounded.astype(tensor["dtype"])
+    return quantized
 
 
 def _dequantize(values: NDArray[np.generic], tensor: dict[str, Any]) -> NDArray[np.float32]:
     if tensor["dtype"] == np.float32:
         return values.astype(np.float32)
     scale, zero_point = tensor["quantization"]
-    return ((values.astype(np.float32) - zero_point) * scale).astype(np.float32)
+    dequantized: NDArray[np.float32] = ((values.astype(np.float32) - zero_point) * scale).astype(np.float32)
+    return dequantized

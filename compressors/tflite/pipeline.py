@@ -32,15 +32,25 @@ def make_artifact(
         The content of the .tflite file, the same for the same arguments, and notes for the row.
     """
     prepare(seed)
+    import tensorflow as tf
+
+    # No layer has Python control flow over tensors to rewrite, and looking for it takes seconds.
+    run = tf.autograph.experimental.do_not_convert(_run)
+    content, depthwise = run(target, setting, Finetuner(target, finetuning, seed))
+    return content, _notes(setting, depthwise)
+
+
+def _run(target: Target, setting: Setting, finetuner: Finetuner) -> tuple[bytes, int]:
+    """The file's content, and the number of depthwise convolutions."""
     model = twin_of(target.network, target.checkpoint)
-    calibration = _calibration_images(target, seed)
-    finetuner = Finetuner(target, finetuning, seed)
-    rate = finetuning.learning_rate
+    depthwise = depthwise_layers(model)
+    calibration = _calibration_images(target, finetuner.seed)
+    rate = finetuner.finetuning.learning_rate
     kind = setting.quantization.kind if setting.quantization is not None else None
     if setting.pruning is not None:
         model = prune(model, setting.pruning.sparsity, finetuner, learning_rate=rate)
     if setting.clustering is not None:
-        rate = finetuning.clustering_learning_rate
+        rate = finetuner.finetuning.clustering_learning_rate
         model = cluster(
             model,
             setting.clustering.clusters,
@@ -48,10 +58,9 @@ def make_artifact(
             learning_rate=rate,
             preserve_sparsity=setting.pruning is not None,
         )
-    notes = _notes(setting, depthwise_layers(model))
     if kind == "int8-qat":
         model = quantization_aware(model, setting, finetuner, learning_rate=rate, calibration=calibration)
-    return to_tflite(model, kind, calibration), notes
+    return to_tflite(model, kind, calibration), depthwise
 
 
 def _calibration_images(target: Target, seed: int) -> NDArray[np.float32]:

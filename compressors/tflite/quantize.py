@@ -14,6 +14,8 @@ from .layers import fresh_copy
 if TYPE_CHECKING:
     import tf_keras
 
+Ranges = dict[str, tuple[np.float32, np.float32]]
+
 _RANGES = ("quantize_layer", "output", "post_activation")
 
 
@@ -39,11 +41,9 @@ def quantization_aware(
     """
     import tensorflow_model_optimization as tfmot
 
-    original = fresh_copy(model)
-    ranges = _activation_ranges(original, calibration)
-    annotated = tfmot.quantization.keras.quantize_annotate_model(original)
+    annotated = tfmot.quantization.keras.quantize_annotate_model(fresh_copy(model))
     aware = tfmot.quantization.keras.quantize_apply(annotated, _scheme(setting))
-    _start_from(aware, ranges)
+    _start_from(aware, _activation_ranges(model, calibration))
     finetuner.run(aware, learning_rate=learning_rate)
     return aware
 
@@ -62,24 +62,33 @@ def _scheme(setting: Setting) -> Any:
     return default_8bit_quantize_scheme.Default8BitQuantizeScheme()
 
 
-def _activation_ranges(model: tf_keras.Model, images: NDArray[np.float32]) -> dict[str, tuple[np.float32, np.float32]]:
-    """Least and greatest output of each layer, by the layer's name; 0 is always within."""
+def _activation_ranges(model: tf_keras.Model, images: NDArray[np.float32]) -> Ranges:
+    """Least and greatest output of each layer, by the layer's name; 0 is always within.
+
+    Batch normalisation counts in both of its modes: training starts with the batch's statistics, and the file will
+    run with the collected ones. Where these differ, as after very little training, ranges from one of them alone
+    would clip the other to a constant, which the next normalisation blows up.
+    """
     import tensorflow as tf
     import tf_keras
 
-    probe = tf_keras.Model(model.input, [layer.output for layer in model.layers])
+    copy = fresh_copy(model)
+    for layer in copy.layers:
+        if isinstance(layer, tf_keras.layers.Dropout):
+            layer.rate = 0.0
+    probe = tf_keras.Model(copy.input, [layer.output for layer in copy.layers])
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def extremes(batch: Any) -> Any:
-        outputs = probe(batch, training=False)
-        return tf.stack([[tf.reduce_min(o), tf.reduce_max(o)] for o in outputs])
+        modes = [probe(batch, training=False), probe(batch, training=True)]
+        return tf.stack([[[tf.reduce_min(o), tf.reduce_max(o)] for o in outputs] for outputs in modes])
 
     found = np.asarray(extremes(tf.constant(images)))
-    low, high = np.minimum(found[:, 0], 0), np.maximum(found[:, 1], 1e-6)
-    return {layer.name: (low[i], high[i]) for i, layer in enumerate(model.layers)}
+    low, high = np.minimum(found[..., 0].min(0), 0), np.maximum(found[..., 1].max(0), 1e-6)
+    return {layer.name: (low[i], high[i]) for i, layer in enumerate(copy.layers)}
 
 
-def _start_from(aware: tf_keras.Model, ranges: dict[str, tuple[np.float32, np.float32]]) -> None:
+def _start_from(aware: tf_keras.Model, ranges: Ranges) -> None:
     """Set the activation ranges of ``aware``.
 
     tfmot starts them all at [-6, 6] and lets them follow with a decay of 0.999 a step. In a run of a hundred steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,13 @@ def read_weights(path: Path) -> tuple[Weight, ...]:
         if code in channel_axes:
             index = op.Inputs(1)
             tensor = graph.Tensors(widened.get(index, index))
-            folded = code != kinds.FULLY_CONNECTED
-            weights.append(_weight(path, model, tensor, channel_axes[code], folded=folded))
+            weight = _weight(path, model, tensor, channel_axes[code])
+            spared = code == kinds.DEPTHWISE_CONV_2D
+            weights.append(replace(weight, folded=code != kinds.FULLY_CONNECTED, spared=spared))
     return tuple(weights)
 
 
-def _weight(path: Path, model: Any, tensor: Any, channel_axis: int, *, folded: bool) -> Weight:
+def _weight(path: Path, model: Any, tensor: Any, channel_axis: int) -> Weight:
     name, kind = tensor.Name().decode(), tensor.Type()
     buffer = model.Buffers(tensor.Buffer())
     if kind not in _DTYPES or not buffer.DataLength():
@@ -55,8 +57,8 @@ def _weight(path: Path, model: Any, tensor: Any, channel_axis: int, *, folded: b
     values: NDArray[np.generic] = buffer.DataAsNumpy().view(_DTYPES[kind]).reshape(shape)
     quantization = tensor.Quantization()
     if quantization is None or not quantization.ScaleLength():
-        return Weight(name, values, None, channel_axis, folded)
+        return Weight(name, values, None, channel_axis)
     if np.any(quantization.ZeroPointAsNumpy()):
         raise ArtifactError(f"{path}: the kernel {name!r} has a zero point; TF-Lite's int8 kernels have none.")
     scales = quantization.ScaleAsNumpy().astype(np.float64)
-    return Weight(name, values, scales, int(quantization.QuantizedDimension()), folded)
+    return Weight(name, values, scales, int(quantization.QuantizedDimension()))
