@@ -23,7 +23,8 @@ class Finetuning(BaseModel):
     Attributes:
         epochs: passes over the training set.
         learning_rate: peak of a cosine schedule that ends at 0, for pruning and quantization-aware training.
-        clustering_learning_rate: the same for clustering, whose tied weights sum up many gradients.
+        clustering_learning_rate: the same for clustering; smaller, as TF-Lite's toolkit sums the gradients of tied
+            weights (the PyTorch adapter takes their mean).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
