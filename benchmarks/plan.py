@@ -18,9 +18,6 @@ from .nodes import Node, make_node
 from .schema import Suite
 
 STAGES = ("data", "train", "compress", "observe", "collect", "attack", "evaluate", "latency")
-BASELINE_ATTACK = "compleak-nr-train2-rf"
-# Attacks that stack on others, or are compared with others, come after them.
-_TURN = {"one-model": 0, "original+compressed": 1, "multiple": 2, "multiple+original": 2}
 
 
 @dataclass(frozen=True)
@@ -198,7 +195,7 @@ def make_plan(suite: Suite) -> Plan:
         )
     )
     trials = tuple(_trials(suite, collect))
-    nodes += [t.attack_node for t in trials] + [t.evaluate_node for t in trials] + latencies
+    nodes += [node for t in trials for node in (t.attack_node, t.evaluate_node)] + latencies
     return Plan(suite, tuple(nodes), variants, trials)
 
 
@@ -215,48 +212,60 @@ def _trials(suite: Suite, collect: Node) -> Iterator[Trial]:
     for shadows, targets in parties.items():
         on_original: dict[str, Node] = {}
         done: dict[tuple[str, str], Node] = {}
-        for attack in sorted(suite.attacks, key=lambda a: _TURN[ATTACKS[a].access]):
-            for variants in variant_sets(suite, attack):
-                name = "/".join((targets[0], attack, _short(variants)))
-                config = {
-                    "factory": ATTACKS[attack].factory,
-                    "arguments": ATTACKS[attack].arguments(derived_seed(suite.seed, "attack", attack)),
-                    "variants": [v.name for v in variants],
-                    "shadows": list(shadows),
-                    "targets": targets,
-                }
-                module = ATTACKS[attack].factory.partition(":")[0]
-                # Where the attacks that this one stacks on are part of the suite, it need not do them again.
-                below = {
-                    v.name: done.get((ATTACKS[attack].stacks_on, v.name)) for v in variants if v.framework != "none"
-                }
-                known = {} if None in below.values() else {v: n for v, n in below.items() if n is not None}
-                node = make_node("attack", name, config, {"collect": collect, **known}, modules=[f"attacks.{module}"])
-                if len(variants) <= 2:
-                    done[attack, variants[-1].name] = node
-                if variants == (variants_of(suite)[0],):
-                    on_original[attack] = node
-                baseline = attack if attack in on_original else BASELINE_ATTACK
-                parents = {"attack": node}
-                if baseline in on_original and on_original[baseline] is not node:
-                    parents["baseline"] = on_original[baseline]
-                statistics = suite.statistics.model_dump(mode="json")
-                seed = derived_seed(suite.seed, "evaluate", name)
-                evaluate = make_node("evaluate", name, {"targets": targets, "seed": seed, **statistics}, parents)
-                yield Trial(
-                    attack=attack,
-                    variants=variants,
-                    shadows=shadows,
-                    targets=tuple(targets),
-                    attack_node=node,
-                    evaluate_node=evaluate,
-                    baseline=baseline if "baseline" in parents else None,
-                )
+        for attack, variants in _in_turn(suite):
+            name = "/".join((targets[0], attack, _short(variants)))
+            config = {
+                "factory": ATTACKS[attack].factory,
+                "arguments": ATTACKS[attack].arguments(derived_seed(suite.seed, "attack", attack)),
+                "variants": [v.name for v in variants],
+                "shadows": list(shadows),
+                "targets": targets,
+            }
+            module = ATTACKS[attack].factory.partition(":")[0]
+            # Where the attacks that this one stacks on are part of the suite, it need not do them again.
+            below = {v.name: done.get((ATTACKS[attack].stacks_on, v.name)) for v in variants if v.framework != "none"}
+            known = {} if None in below.values() else {v: n for v, n in below.items() if n is not None}
+            node = make_node("attack", name, config, {"collect": collect, **known}, modules=[f"attacks.{module}"])
+            if not several(variants):
+                done[attack, variants[-1].name] = node
+            if variants == (variants_of(suite)[0],):
+                on_original[attack] = node
+            baseline = attack if attack in on_original else ATTACKS[attack].baseline
+            parents = {"attack": node}
+            if baseline in on_original and on_original[baseline] is not node:
+                parents["baseline"] = on_original[baseline]
+            statistics = suite.statistics.model_dump(mode="json")
+            seed = derived_seed(suite.seed, "evaluate", name)
+            evaluate = make_node("evaluate", name, {"targets": targets, "seed": seed, **statistics}, parents)
+            yield Trial(
+                attack=attack,
+                variants=variants,
+                shadows=shadows,
+                targets=tuple(targets),
+                attack_node=node,
+                evaluate_node=evaluate,
+                baseline=baseline if "baseline" in parents else None,
+            )
+
+
+def _in_turn(suite: Suite) -> list[tuple[str, tuple[Variant, ...]]]:
+    """Every attack on every set of variants: the original first, then variant by variant, sets of several last.
+
+    So each comes after those that it stacks on or is compared with, and a variant is finished as soon as may be.
+    """
+    place = {v: i for i, v in enumerate(variants_of(suite))}
+    met = [(attack, variants) for attack in suite.attacks for variants in variant_sets(suite, attack)]
+    return sorted(met, key=lambda m: (several(m[1]), place[m[1][-1]], ATTACKS[m[0]].access != "one-model"))
+
+
+def several(variants: tuple[Variant, ...]) -> bool:
+    """Whether more than one compressed variant is held."""
+    return sum(v.framework != "none" for v in variants) > 1
 
 
 def _short(variants: tuple[Variant, ...]) -> str:
     """A folder name for a set of variants."""
-    if len(variants) <= 2:
+    if not several(variants):
         return variants[-1].name
     frameworks = dict.fromkeys(v.framework for v in variants)
     return "+".join(f for f in frameworks if f != "none") + f"-{len(variants)}"

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from .nodes import Node
-from .plan import STAGES, Plan
+from .plan import STAGES, Plan, several
 from .rows import Gathered
 from .runner import Failure
 from .store import Store
@@ -75,7 +75,7 @@ class StageProgress:
         )
 
     def _variant_done(self, name: str) -> bool:
-        nodes = [t.evaluate_node for t in self._plan.trials if t.variants[-1].name == name and len(t.variants) <= 2]
+        nodes = [t.evaluate_node for t in self._plan.trials if t.variants[-1].name == name and not several(t.variants)]
         return bool(nodes) and all(n.key in self._done for n in nodes)
 
     def _advance(self, stage: str) -> None:

@@ -12,7 +12,7 @@ from ..attacks.registry import ATTACKS
 from ..models.membership import NULL
 from ..results.records import SCHEMA_VERSION, Row
 from .nodes import Node
-from .plan import Plan, Trial, Variant, derived_seed
+from .plan import Plan, Trial, Variant, derived_seed, several
 from .store import Store
 
 
@@ -42,7 +42,7 @@ class Gathered:
         found = {
             t.attack: self._read(*_place(t.evaluate_node), "metrics.json")[target]["auc"]
             for t in self._plan.trials
-            if t.variants[-1] == variant and len(t.variants) <= 2 and target in t.targets
+            if t.variants[-1] == variant and not several(t.variants) and target in t.targets
         }
         nr = [auc for attack, auc in found.items() if "-sr" not in attack]
         sr = [auc for attack, auc in found.items() if "-sr" in attack]
@@ -56,12 +56,12 @@ class Gathered:
         suite, plan = self._plan.suite, self._plan
         metrics = self._read(*_place(trial.evaluate_node), "metrics.json")
         last = trial.variants[-1]
-        several = sum(v.framework != "none" for v in trial.variants) > 1
+        together = several(trial.variants)
         frameworks = dict.fromkeys(v.framework for v in trial.variants if v.framework != "none")
         names = [v.name for v in trial.variants] if len(frameworks) > 1 else [v.setting for v in trial.variants]
         for target in trial.targets:
             trained = derived_seed(suite.seed, "train", target)
-            facts = {} if several else self._facts(target, last)
+            facts = {} if together else self._facts(target, last)
             yield Row(
                 schema_version=SCHEMA_VERSION,
                 suite=suite.name,
@@ -71,8 +71,8 @@ class Gathered:
                 data_sha256=self._data["sha256"],
                 model=suite.network.name,
                 framework="+".join(frameworks) or "none",
-                technique="multiple" if several else last.technique,
-                setting=";".join(names) if several else last.setting,
+                technique="multiple" if together else last.technique,
+                setting=";".join(names) if together else last.setting,
                 attack=trial.attack,
                 access=ATTACKS[trial.attack].access,
                 queries=ATTACKS[trial.attack].queries,

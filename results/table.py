@@ -78,7 +78,9 @@ def _variant_lines(rows: Sequence[Row], attacks: Sequence[str], marked: frozense
         _mean([r.bytes_gzip for r in rows], ",.0f", 1 / 1000),
         _mean([r.latency_ms for r in rows], ".2f"),
     )
-    yield [rows[0].setting, "", "", "", accuracy, size, latency]
+    held = rows[0].setting.split(";")
+    name = held[0] if len(held) == 1 else f"{len(held)} models together"
+    yield [name, "", "", "", accuracy, size, latency]
     for attack in attacks:
         own = [row for row in rows if row.attack == attack]
         if not own:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
+
 from ...models.inputs import Normalization
 from ..protocol import Finetuning, Target, Weight
 from ..settings import Setting, SettingError
-from .interpreter import TflitePredictor
+from .interpreter import ArtifactError, TflitePredictor
 from .readback import read_weights
 
 
@@ -44,6 +46,7 @@ class TfliteCompressor:
         Raises:
             SettingError: ``refusal`` has a reason.
             FinetuningError: fine-tuning diverged, or the data leave it no batch.
+            ArtifactError: the interpreter refuses what was converted, or its logits are not finite.
         """
         if (reason := self.refusal(setting)) is not None:
             raise SettingError(reason)
@@ -53,6 +56,7 @@ class TfliteCompressor:
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
             partial.write_bytes(content)
+            _require_running(partial, target)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -67,3 +71,13 @@ class TfliteCompressor:
     ) -> TflitePredictor:
         """Load the file at ``path`` into LiteRT's interpreter."""
         return TflitePredictor(path, normalization, batch_size=batch_size, threads=threads)
+
+
+def _require_running(path: Path, target: Target) -> None:
+    few = target.images[:2]
+    logits = TflitePredictor(path, target.normalization, batch_size=len(few), threads=1)(few)
+    if not np.isfinite(logits).all() or logits.shape != (len(few), target.network.classes):
+        raise ArtifactError(
+            f"The converted {target.network.name} returns {logits.tolist()} for two images, expected "
+            f"{target.network.classes} finite logits each. Lower the fine-tuning's learning rate."
+        )

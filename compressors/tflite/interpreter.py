@@ -52,9 +52,15 @@ class TflitePredictor:
         image = self._interpreter.get_input_details()[0]
         if len(image["shape"]) != 4:
             raise ArtifactError(f"{path} takes an input of shape {image['shape']}, not a batch of images.")
-        with quiet():
-            self._interpreter.resize_tensor_input(image["index"], [batch_size, *image["shape"][1:]])
-            self._interpreter.allocate_tensors()
+        try:
+            with quiet():
+                self._interpreter.resize_tensor_input(image["index"], [batch_size, *image["shape"][1:]])
+                self._interpreter.allocate_tensors()
+        except RuntimeError as error:
+            raise ArtifactError(
+                f"LiteRT cannot run {path}: {error} Where weights have exploded in fine-tuning, scales leave the "
+                "range that it works with: lower the learning rate and compress again."
+            ) from error
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
 
