@@ -18,7 +18,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def suite(digits: Path, tmp_path: Path) -> Path:
-    """A suite of seconds: one target, two shadows and the null control, PyTorch Mobile only."""
+    """A suite of seconds: one target, two shadows and the null control, both frameworks."""
     content = {
         "name": "tiny",
         "data": {"name": "digits", "source": "dir", "path": str(digits)},
@@ -26,7 +26,10 @@ def suite(digits: Path, tmp_path: Path) -> Path:
         "network": {"name": "resnet8", "width": 4},
         "training": {"epochs": 6, "batch_size": 32},
         "finetuning": {"epochs": 1, "batch_size": 32},
-        "compress": {"pytorch-mobile": ["pruning-magnitude-0.6", "clustering-k8"]},
+        "compress": {
+            "tflite": ["quantization-dynamic", "quantization-int8-static"],
+            "pytorch-mobile": ["pruning-magnitude-0.6", "clustering-k8"],
+        },
         "attacks": [
             "compleak-nr-entropy",
             "compleak-nr-train2-rf",

@@ -27,17 +27,17 @@ def steady(cells: Cells) -> Cells:
     return [{k: v for k, v in row.items() if not k.startswith("latency")} for row in cells]
 
 
-@pytest.mark.slow
+@pytest.mark.tflite
 def test_a_suite_ends_with_a_leaderboard_and_a_second_run_does_nothing(suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     first = run(suite, out, "--workers", "1")
     assert first.returncode == 0, first.stderr + first.stdout
     assert f"Leaderboard: {out}" in first.stdout
     cells = rows(out / "leaderboard.csv")
-    # Three variants under two single-model attacks, two pairs, one set of several with and one without the original.
-    assert len(cells) == 3 * 2 + 2 + 1 + 1
-    assert {c["framework"] for c in cells} == {"none", "pytorch-mobile"}
-    assert {c["technique"] for c in cells} == {"none", "pruning", "clustering", "multiple"}
+    # Five variants under two single-model attacks, four pairs, three sets of several with and without the original.
+    assert len(cells) == 5 * 2 + 4 + 2 * 3
+    assert {c["framework"] for c in cells} == {"none", "pytorch-mobile", "tflite", "tflite+pytorch-mobile"}
+    assert {c["technique"] for c in cells} == {"none", "pruning", "clustering", "quantization", "multiple"}
     for c in cells:
         assert 0 <= float(c["auc_low"]) <= float(c["auc"]) <= float(c["auc_high"]) <= 1
         assert c["tpr_at_1pct"] not in ("", "n/a")
@@ -74,7 +74,7 @@ def test_killed_anywhere_a_run_ends_with_the_same_leaderboard(suite: Path, tmp_p
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         try:
-            process.wait(chance.uniform(4, 12))
+            process.wait(chance.uniform(4, 20))
         except subprocess.TimeoutExpired:
             kills += 1
             os.killpg(process.pid, signal.SIGKILL)
