@@ -215,6 +215,17 @@ class Observations:
             raise ObservationError(f"One target at a time; these observations hold {list(self.models)}.")
         return Records(logits=self.logits[0].swapaxes(0, 1), labels=self.labels)
 
+    def copies_of_original(self, count: int, *, keep: bool) -> Self:
+        """The original in the place of ``count`` compressed models: what an attack gets out of the original alone.
+
+        Args:
+            count: how many copies, named ``copy-1`` and so on.
+            keep: whether the original itself stands before them.
+        """
+        names = [*([ORIGINAL] if keep else []), *(f"copy-{i + 1}" for i in range(count))]
+        alone = self.data.sel(variant=[ORIGINAL] * len(names))
+        return type(self)(alone.assign_coords(variant=np.asarray(names, dtype=object)))
+
     def without_membership(self) -> Self:
         """The same, less ``member``: what an attacker is given of the target."""
         return type(self)(self.data.drop_vars(["member", "calibration"], errors="ignore"))

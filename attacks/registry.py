@@ -37,7 +37,6 @@ class AttackInfo:
         options: keyword arguments of the factory.
         seeded: whether it draws random numbers, so that the factory takes ``seed``.
         stacks_on: the attack whose forests it stacks on, for a plan that has them already.
-        baseline: what it is compared with on the original, where it cannot itself attack the original alone.
     """
 
     factory: str
@@ -47,7 +46,6 @@ class AttackInfo:
     options: Mapping[str, Any] = field(default_factory=dict)
     seeded: bool = False
     stacks_on: str = ""
-    baseline: str = "compleak-nr-train2-rf"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
@@ -170,7 +168,6 @@ ATTACKS: dict[str, AttackInfo] = {
             f"joint likelihood ratio {mode}: {what}",
             access,
             options={"mode": mode, "form": form},
-            baseline=f"joint-{mode}-nr",
         )
         for mode in ("online", "offline")
         for form, access, what in _FORMS

@@ -27,11 +27,11 @@ class InProcessExecutor(Executor):
 
 def make_executor(workers: int, threads: int = 1) -> Executor:
     """An executor for ``workers`` nodes at a time, of ``threads`` threads each; 0 workers means this process."""
-    if workers == 0:
-        return InProcessExecutor()
     # The number of threads decides the last bits of sums; children inherit it before any library starts.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    if workers == 0:
+        return InProcessExecutor()
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),

@@ -49,7 +49,8 @@ class Trial:
         targets: models that are attacked.
         attack_node: scores.
         evaluate_node: metrics.
-        baseline: the attack on the original that this one is compared with, where it is another.
+        baseline_node: the same attack with the original in the place of every compressed model, which this one is
+            compared with; None where it is itself that.
     """
 
     attack: str
@@ -58,7 +59,7 @@ class Trial:
     targets: tuple[str, ...]
     attack_node: Node
     evaluate_node: Node
-    baseline: str | None
+    baseline_node: Node | None
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Plan:
 
     @property
     def recipe_sha256(self) -> str:
-        """Hash of everything in the suite that decides a number: all but its name, text and execution."""
-        recipe = self.suite.model_dump_json(exclude={"name", "description", "execution"})
+        """Hash of everything in the suite that decides a number: all but its name and text."""
+        recipe = self.suite.model_dump_json(exclude={"name", "description"})
         return hashlib.sha256(recipe.encode()).hexdigest()
 
     @property
@@ -108,6 +109,7 @@ def variant_sets(suite: Suite, attack: str) -> Iterator[tuple[Variant, ...]]:
         yield from ((original, v) for v in compressed)
     else:
         groups = [[v for v in compressed if v.framework == f] for f in suite.compress]
+        groups = [group for group in groups if group]
         if len(groups) > 1:
             groups.append(compressed)
         for group in groups:
@@ -126,6 +128,8 @@ def make_plan(suite: Suite) -> Plan:
     design = suite.membership.model_dump(mode="json")
     data_config = suite.data.model_dump(mode="json")
     split: dict[str, Any] = {"data": data_config, "split_seed": suite.seed}
+    # Threads and devices decide the last bits of sums, and training makes much of them.
+    execution = {"execution": suite.execution.model_dump(mode="json")}
     data = add(
         make_node(
             "data",
@@ -142,7 +146,7 @@ def make_plan(suite: Suite) -> Plan:
     for model in models:
         # The number of targets and shadows is left out, so that asking for more trains only the new ones.
         one = {k: v for k, v in design.items() if k not in ("targets", "shadows", "null")}
-        of_model = {**split, **network, "membership": {**one, "null": model == NULL}, "model": model}
+        of_model = {**split, **network, **execution, "membership": {**one, "null": model == NULL}, "model": model}
         train = add(
             make_node(
                 "train",
@@ -174,7 +178,7 @@ def make_plan(suite: Suite) -> Plan:
                 }
                 compress = add(make_node("compress", name, config, parents, modules=modules))
                 parents = {"data": data, "compress": compress}
-            seen = {**split, **network, **source, "membership": {**one, "null": False}}
+            seen = {**split, **network, **source, **execution, "membership": {**one, "null": False}}
             observed[name] = add(make_node("observe", name, seen, parents, modules=modules))
             if model in suite.membership.target_models():
                 config = {"data": data_config, **network, **source}
@@ -195,7 +199,8 @@ def make_plan(suite: Suite) -> Plan:
         )
     )
     trials = tuple(_trials(suite, collect))
-    nodes += [node for t in trials for node in (t.attack_node, t.evaluate_node)] + latencies
+    attacked = (n for t in trials for n in (t.baseline_node, t.attack_node, t.evaluate_node) if n is not None)
+    nodes += [*{n.key: n for n in attacked}.values(), *latencies]
     return Plan(suite, tuple(nodes), variants, trials)
 
 
@@ -210,41 +215,51 @@ def _trials(suite: Suite, collect: Node) -> Iterator[Trial]:
     for target in (*membership.target_models(), *((NULL,) if membership.null else ())):
         parties.setdefault(membership.shadow_models(target), []).append(target)
     for shadows, targets in parties.items():
-        on_original: dict[str, Node] = {}
         done: dict[tuple[str, str], Node] = {}
-        for attack, variants in _in_turn(suite):
-            name = "/".join((targets[0], attack, _short(variants)))
+
+        def attack_node(attack: str, variants: tuple[Variant, ...], copies: dict[str, Any] | None = None) -> Node:
+            info = ATTACKS[attack]
+            names = [v.name for v in variants]
+            if copies:
+                names = [*([ORIGINAL] if copies["keep"] else []), *(f"copy-{i + 1}" for i in range(copies["count"]))]
             config = {
-                "factory": ATTACKS[attack].factory,
-                "arguments": ATTACKS[attack].arguments(derived_seed(suite.seed, "attack", attack)),
-                "variants": [v.name for v in variants],
-                "shadows": list(shadows),
-                "targets": targets,
+                "factory": info.factory,
+                "arguments": info.arguments(derived_seed(suite.seed, "attack", attack)),
+                "variants": names,
+                "copies": copies,
+                "shadows": list(shadows),  # noqa: B023  used at once
+                "targets": targets,  # noqa: B023
             }
-            module = ATTACKS[attack].factory.partition(":")[0]
-            # Where the attacks that this one stacks on are part of the suite, it need not do them again.
-            below = {v.name: done.get((ATTACKS[attack].stacks_on, v.name)) for v in variants if v.framework != "none"}
-            known = {} if None in below.values() else {v: n for v, n in below.items() if n is not None}
-            node = make_node("attack", name, config, {"collect": collect, **known}, modules=[f"attacks.{module}"])
+            # Where the attacks that this one stacks on are part of the plan, it need not do them again.
+            held = [n for n in names if n != ORIGINAL]
+            below = {n: done.get((info.stacks_on, ORIGINAL if copies else n)) for n in held}  # noqa: B023
+            known = {} if None in below.values() else {n: node for n, node in below.items() if node is not None}
+            name = "/".join((targets[0], attack, f"copies-{len(names)}" if copies else _short(variants)))  # noqa: B023
+            module = f"attacks.{info.factory.partition(':')[0]}"
+            return make_node("attack", name, config, {"collect": collect, **known}, modules=[module])
+
+        for attack, variants in _in_turn(suite):
+            access = ATTACKS[attack].access
+            if access != "one-model" and (attack, ORIGINAL) not in done:
+                copies = {"count": 1 if access == "original+compressed" else 2, "keep": access != "multiple"}
+                done[attack, ORIGINAL] = attack_node(attack, variants, copies)
+            node = attack_node(attack, variants)
             if not several(variants):
                 done[attack, variants[-1].name] = node
-            if variants == (variants_of(suite)[0],):
-                on_original[attack] = node
-            baseline = attack if attack in on_original else ATTACKS[attack].baseline
-            parents = {"attack": node}
-            if baseline in on_original and on_original[baseline] is not node:
-                parents["baseline"] = on_original[baseline]
+            baseline = done[attack, ORIGINAL]
+            parents = {"attack": node} if baseline is node else {"attack": node, "baseline": baseline}
             statistics = suite.statistics.model_dump(mode="json")
-            seed = derived_seed(suite.seed, "evaluate", name)
-            evaluate = make_node("evaluate", name, {"targets": targets, "seed": seed, **statistics}, parents)
+            seed = derived_seed(suite.seed, "evaluate", node.name)
             yield Trial(
                 attack=attack,
                 variants=variants,
                 shadows=shadows,
                 targets=tuple(targets),
                 attack_node=node,
-                evaluate_node=evaluate,
-                baseline=baseline if "baseline" in parents else None,
+                evaluate_node=make_node(
+                    "evaluate", node.name, {"targets": targets, "seed": seed, **statistics}, parents
+                ),
+                baseline_node=None if baseline is node else baseline,
             )
 
 

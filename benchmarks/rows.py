@@ -81,7 +81,7 @@ class Gathered:
                 target_seed=trained,
                 **metrics[target],
                 **facts,
-                baseline=f"{trial.baseline} on original" if trial.baseline else "",
+                baseline=_baseline(trial),
                 recipe_sha256=plan.recipe_sha256,
                 versions=self._versions,
                 run_id=plan.run_id,
@@ -130,6 +130,13 @@ class Gathered:
             path = self._store.path(self._nodes[stage, name]) / file
             self._cache[key] = json.loads(path.read_text(encoding="utf-8"))
         return self._cache[key]
+
+
+def _baseline(trial: Trial) -> str:
+    if trial.baseline_node is None:
+        return ""
+    of = "on the original" if len(trial.variants) == 1 else "with the original in place of each compressed model"
+    return f"{trial.attack} {of}"
 
 
 def _place(node: Node) -> tuple[str, str]:

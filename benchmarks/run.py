@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..results.leaderboard import LeaderboardError, read_leaderboard, write_leaderboard
-from ..results.null_control import summarise
+from ..results.null_control import outside_together, summarise
 from ..results.scores import write_atomically
 from ..results.table import leaderboard_table
 from .executors import make_executor, terminate
@@ -46,7 +46,7 @@ def run_suite(suite: Suite, out: Path, workers: int, console: Console, errors: C
         command: how this was called, to say how to resume.
 
     Returns:
-        Exit code: 0, 1 where nodes failed, 2 for the user's mistakes, 130 after Ctrl-C.
+        Exit code: 0, 1 where nodes or the null control failed, 2 for the user's mistakes, 130 after Ctrl-C.
     """
     store = Store(out)
     with store.lock():
@@ -91,15 +91,20 @@ def _conclude(plan: Plan, store: Store, outcome: Outcome, console: Console, erro
     config = yaml.safe_dump(plan.suite.model_dump(mode="json"), sort_keys=False)
     write_atomically(store.root / "suite.yaml", config.encode())
     console.print(leaderboard_table(rows))
+    sound = True
     if plan.suite.membership.null:
         null = gathered.rows(null=True)
+        _keep_other_run(store.root / NULL_CONTROL, plan.run_id, console)
         write_leaderboard(null, store.root / NULL_CONTROL)
         console.print(escape(summarise(null)), soft_wrap=True)
+        sound = not outside_together(null)
+    else:
+        (store.root / NULL_CONTROL).unlink(missing_ok=True)
     if outcome.run:
         console.print(_costs(plan, store))
     console.print(f"Leaderboard: {path} ({len(rows)} rows)", soft_wrap=True)
     console.print(f"Run:         {store.root} (scores, artifacts and logits below nodes/)", soft_wrap=True)
-    return OK
+    return OK if sound else FAILED
 
 
 def _check_size(suite: Suite, store: Store, plan: Plan) -> None:
@@ -134,7 +139,7 @@ def _log(store: Store, failure: Failure) -> Path:
 
 
 def _keep_other_run(path: Path, run_id: str, console: Console) -> None:
-    """A leaderboard of another recipe in the same folder is set aside, never overwritten."""
+    """A file of another recipe's rows in the same folder is set aside, never overwritten."""
     if not path.is_file():
         return
     try:
@@ -142,9 +147,9 @@ def _keep_other_run(path: Path, run_id: str, console: Console) -> None:
     except LeaderboardError:
         earlier = {"unreadable"}
     if earlier != {run_id}:
-        kept = path.with_name(f"leaderboard-{min(earlier)}.csv")
+        kept = path.with_name(f"{path.stem}-{min(earlier)}.csv")
         path.replace(kept)
-        console.print(f"The folder held another run's leaderboard; it is kept as {kept}", soft_wrap=True)
+        console.print(f"The folder held another run's rows; they are kept as {kept}", soft_wrap=True)
 
 
 def _costs(plan: Plan, store: Store) -> Table:

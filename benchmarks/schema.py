@@ -46,7 +46,7 @@ class Statistics(BaseModel):
 
 
 class Execution(BaseModel):
-    """How nodes are run. Nothing here may change a result, so nothing here is part of a node's key."""
+    """How nodes are run. Threads and devices change the last bits of a result, so both are part of nodes' keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -81,8 +81,11 @@ class Membership(BaseModel):
 
     def target_models(self) -> tuple[str, ...]:
         """Names of the models that are attacked, the null control not among them."""
-        prefix = "pool" if self.design == "pool" else "target"
-        return tuple(f"{prefix}-{i}" for i in range(self.targets))
+        if self.design == "disjoint":
+            return tuple(f"target-{i}" for i in range(self.targets))
+        # Twins' members and non-members are exchanged: as two targets they would not be independent, so they come last.
+        order = [*range(0, self.shadows + 2, 2), *range(1, self.shadows + 2, 2)]
+        return tuple(f"pool-{i}" for i in order[: self.targets])
 
     def shadow_models(self, target: str) -> tuple[str, ...]:
         """Names of the models that the attacker of ``target`` trained (for the null control: of the first target)."""

@@ -170,18 +170,20 @@ def predict_logits(
         )
     if not len(images):
         raise ValueError("predict_logits was given no images.")
-    device = next(module.parameters()).device
     before = {name: buffer.clone() for name, buffer in module.named_buffers()}
-    with torch.inference_mode():
-        logits = [
-            module(_to_tensor(normalization(images[i : i + batch_size]), device)).cpu()
-            for i in range(0, len(images), batch_size)
-        ]
+    logits = [forward(module, images[i : i + batch_size], normalization) for i in range(0, len(images), batch_size)]
     for name, buffer in module.named_buffers():
         if not torch.equal(buffer, before[name]):
             raise RuntimeError(f"Predicting changed {name}: the queries would leak into the network.")
-    array: NDArray[np.float32] = torch.cat(logits).numpy()
-    return array
+    return np.concatenate(logits)
+
+
+def forward(module: nn.Module, images: Images, normalization: Normalization) -> NDArray[np.float32]:
+    """One batch through a network in evaluation mode, unchecked: float32 [examples, classes]."""
+    device = next(module.parameters()).device
+    with torch.inference_mode():
+        logits: NDArray[np.float32] = module(_to_tensor(normalization(images), device)).cpu().numpy()
+    return logits
 
 
 def _to_tensor(images: NDArray[np.float32], device: torch.device | str) -> Tensor:

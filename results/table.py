@@ -59,16 +59,20 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
         tables += [table, Text()]
     note = (
         f"{len(shown)} of {len(rows)} rows: fixed attacks ({', '.join(attacks)}), not the strongest of all.\n"
-        f"* differs from the attack on the original, p < {ALPHA:g} after Holm's correction over all rows."
+        f"* differs from the same attack on the original alone, on this target: p < {ALPHA:g} after Holm's\n"
+        "  correction over all rows (paired DeLong, the fitted attacks held fixed)."
     )
     return Group(*tables, Text(note))
 
 
 def significant(rows: Sequence[Row]) -> frozenset[Row]:
-    """The rows whose difference from the original is significant after Holm's correction over all of ``rows``."""
+    """The rows whose difference from the original is significant after Holm's correction over all of ``rows``.
+
+    A row whose own AUC interval holds 0.5 is none: an attack at chance does not say which model leaks more.
+    """
     tested = [(row, p) for row in rows if isinstance(p := row.auc_minus_original_p, float)]
     adjusted = holm([p for _, p in tested])
-    return frozenset(row for (row, _), p in zip(tested, adjusted, strict=True) if p < ALPHA)
+    return frozenset(row for (row, _), p in zip(tested, adjusted, strict=True) if p < ALPHA and row.auc_low > 0.5)
 
 
 def _variant_lines(rows: Sequence[Row], attacks: Sequence[str], marked: frozenset[Row]) -> Iterator[list[str]]:

@@ -54,7 +54,11 @@ def run(job: Job) -> None:
     An attack that stacks on others finds them among the parents, by the name of the compressed variant.
     """
     config = job.config
-    observations = Observations.open(job.parents["collect"] / "observations.zarr").select(variants=config["variants"])
+    observations = Observations.open(job.parents["collect"] / "observations.zarr")
+    if copies := config["copies"]:
+        observations = observations.copies_of_original(copies["count"], keep=copies["keep"])
+    else:
+        observations = observations.select(variants=config["variants"])
     evaluation = job.read("collect", "evaluation.json")
     more = {"forest": lambda variant: Recorded(job.parents[variant])} if len(job.parents) > 1 else {}
     # Not through the registry: an attack added there must not make every other attack run again.
@@ -75,7 +79,7 @@ def run(job: Job) -> None:
                 of_target.member[0],
                 scores,
                 target=target,
-                variant=";".join(config["variants"]),
+                variant=";".join(observations.variants),
                 attack=attack.name,
                 threshold=attack.threshold,
             ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from ...compressors.measured import check, measure
 from ...compressors.protocol import Finetuning, Target
 from ...compressors.registry import make_compressor
@@ -23,6 +25,7 @@ def run(job: Job) -> None:
         labels=pool.labels[ids],
         augmentation=config["augmentation"],
     )
+    torch.set_num_threads(job.threads)
     compressor = make_compressor(config["framework"])
     setting = parse_setting(config["setting"])
     artifact = job.out / f"model{compressor.suffix}"

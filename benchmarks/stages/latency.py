@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...compressors.protocol import Predictor
 from ...compressors.registry import make_compressor
 from ...models.checkpoints import load_network
-from ...models.training import predict_logits
+from ...models.training import forward
 from .job import Job
 from .pool import network_of, normalization_in, open_pool
 
@@ -31,7 +31,7 @@ def run(job: Job) -> None:
         if config["framework"] == "none":
             torch.set_num_threads(1)
             network = load_network(network_of(config, data), job.parents["train"] / "model.safetensors")
-            return lambda examples: predict_logits(network, examples, normalization)
+            return lambda examples: forward(network, examples, normalization)
         compressor = make_compressor(config["framework"])
         artifact = job.parents["compress"] / f"model{compressor.suffix}"
         return compressor.predictor(artifact, normalization, batch_size=batch, threads=1)

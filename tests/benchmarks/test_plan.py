@@ -41,14 +41,21 @@ def test_every_attack_meets_every_set_of_variants_its_access_allows() -> None:
     assert {v for a, v in met if a == "compleak-mr"} == {("original", *g) for g in groups}
 
 
-def test_sr_and_mr_are_compared_with_a_single_model_attack_on_the_original() -> None:
+def test_every_attack_is_compared_with_itself_on_the_original_alone() -> None:
     for trial in plan().trials:
-        if trial.attack.startswith(("compleak-sr", "compleak-mr")):
-            assert trial.baseline == "compleak-nr-train2-rf"
-        elif trial.variants[0].framework == "none":
-            assert trial.baseline is None
-        else:
-            assert trial.baseline == trial.attack
+        if [v.name for v in trial.variants] == ["original"]:
+            assert trial.baseline_node is None
+            continue
+        assert trial.baseline_node is not None
+        below, own = trial.baseline_node.config, trial.attack_node.config
+        assert (below["factory"], below["arguments"]) == (own["factory"], own["arguments"])
+        assert all(name == "original" or name.startswith("copy-") for name in below["variants"])
+        assert ("original" in below["variants"]) is ("original" in own["variants"] or len(own["variants"]) == 1)
+
+
+def test_a_framework_without_settings_is_no_framework() -> None:
+    one = plan("compress.tflite=[]")
+    assert len({t.attack_node.name for t in one.trials}) == len(one.trials)
 
 
 def test_more_shadows_retrain_nothing() -> None:
@@ -65,7 +72,8 @@ def test_a_change_of_recipe_reruns_what_it_touches_only() -> None:
     assert keys(base, "train") == keys(tuned, "train")
     assert not keys(base, "compress").items() & keys(tuned, "compress").items()
     assert plan("training.epochs=9").recipe_sha256 != base.recipe_sha256
-    renamed = plan("description=other", "execution.threads=2")
+    assert keys(base, "train").items().isdisjoint(keys(plan("execution.threads=2"), "train").items())
+    renamed = plan("description=other")
     assert (renamed.run_id, renamed.recipe_sha256) == (base.run_id, base.recipe_sha256)
 
 

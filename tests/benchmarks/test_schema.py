@@ -13,7 +13,7 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["quickstart", "resnet-fashion", "resnet-cifar10"])
+@pytest.mark.parametrize("name", ["quickstart", "resnet-fashion", "resnet-cifar10", "power-fashion"])
 def test_built_in_suites_are_valid(name: str) -> None:
     assert load_suite(name).name == name
 

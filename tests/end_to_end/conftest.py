@@ -40,5 +40,5 @@ def suite(digits: Path, tmp_path: Path) -> Path:
         "statistics": {"resamples": 100},
     }
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path

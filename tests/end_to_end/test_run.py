@@ -7,7 +7,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from compleak.benchmarks.schema import load_suite
+from compleak.models.data import load_pool
+from compleak.models.membership import Split
+from compleak.results.scores import read_scores
 
 Cells = list[dict[str, str]]
 
@@ -27,6 +35,37 @@ def steady(cells: Cells) -> Cells:
     return [{k: v for k, v in row.items() if not k.startswith("latency")} for row in cells]
 
 
+def recompute(out: Path, cells: Cells) -> None:
+    """Every row again from what the run kept, by another way: its scores, its logits, and the membership function."""
+    kept = {s.sha256: s for s in map(read_scores, out.glob("nodes/attack/*/target-0.parquet"))}
+    labels = load_pool(load_suite(str(out / "suite.yaml")).data).labels
+    split = Split(load_suite(str(out / "suite.yaml")).membership, np.arange(len(labels)), seed=0)
+    ids, observed = split.evaluation_ids("target-0"), split.observed_ids()
+
+    def top(variant: str) -> NDArray[np.intp]:
+        (folder,) = out.glob(f"nodes/observe/target-0__{variant}-*")
+        return np.load(folder / "logits.npy").argmax(-1)
+
+    outside = np.isin(observed, ids) & ~split.member("target-0", observed)
+    for row in cells:
+        scores = kept[row["scores_sha256"]]
+        several = row["technique"] == "multiple"
+        held = scores.variant.split(";")
+        assert scores.attack == row["attack"]
+        assert len(held) == len(row["setting"].split(";")) if several else held[-1].endswith(row["setting"])
+        assert np.array_equal(scores.example, ids)
+        assert np.array_equal(scores.member, split.member("target-0", ids))
+        assert float(row["auc"]) == pytest.approx(roc_auc_score(scores.member, scores.score), abs=1e-6)
+        if not several:
+            own = top("original" if row["framework"] == "none" else f"{row['framework']}__{row['setting']}")
+            right = (own == labels[observed])[outside].mean()
+            assert float(row["accuracy"]) == pytest.approx(right, abs=1e-6)
+            assert float(row["agreement"]) == pytest.approx((own == top("original"))[outside].mean(), abs=1e-6)
+            assert float(row["accuracy_original"]) == pytest.approx(
+                (top("original") == labels[observed])[outside].mean(), abs=1e-6
+            )
+
+
 @pytest.mark.tflite
 def test_a_suite_ends_with_a_leaderboard_and_a_second_run_does_nothing(suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
@@ -43,6 +82,7 @@ def test_a_suite_ends_with_a_leaderboard_and_a_second_run_does_nothing(suite: Pa
         assert c["tpr_at_1pct"] not in ("", "n/a")
         assert c["tpr_at_0.1pct"] == "n/a"  # 120 non-members cannot show one in a thousand
         assert (c["n_members"], c["n_nonmembers"]) == ("120", "120")
+    recompute(out, cells)
     null = rows(out / "null_control.csv")
     assert len(null) == len(cells)
     assert {c["target"] for c in null} == {"null"}
