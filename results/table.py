@@ -58,9 +58,10 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
                 table.add_row(*(Text(cell) for cell in cells))
         tables += [table, Text()]
     note = (
-        f"{len(shown)} of {len(rows)} rows: fixed attacks ({', '.join(attacks)}), not the strongest of all.\n"
-        f"* differs from the same attack on the original alone, on this target: p < {ALPHA:g} after Holm's\n"
-        "  correction over all rows (paired DeLong, the fitted attacks held fixed)."
+        f"{len(shown)} of {len(rows)} rows: the attacks {', '.join(a.removeprefix('compleak-') for a in attacks)},\n"
+        "fixed beforehand, not the strongest of all.\n"
+        f"* differs from the same attack on the original alone (p < {ALPHA:g} after Holm's\n"
+        "correction over all rows; paired DeLong on this target, fitted attacks held fixed)."
     )
     return Group(*tables, Text(note))
 

@@ -46,7 +46,8 @@ def test_it_fits_and_is_plain_text_on_a_dumb_terminal(rows, monkeypatch):
 def test_it_shows_fixed_attacks_and_says_so(rows):
     text = printed(rows)
     assert "nr-loss" not in text
-    assert "12 of 15 rows: fixed attacks" in text
+    assert "12 of 15 rows: the attacks" in text
+    assert "not the strongest of all" in text
     assert text.index("clustering-k8") < text.index("clustering-k16") < text.index("pruning-magnitude-0.8+")
 
 
