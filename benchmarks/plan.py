@@ -249,16 +249,13 @@ def _trials(suite: Suite, collect: Node) -> Iterator[Trial]:
             baseline = done[attack, ORIGINAL]
             parents = {"attack": node} if baseline is node else {"attack": node, "baseline": baseline}
             statistics = suite.statistics.model_dump(mode="json")
-            seed = derived_seed(suite.seed, "evaluate", node.name)
             yield Trial(
                 attack=attack,
                 variants=variants,
                 shadows=shadows,
                 targets=tuple(targets),
                 attack_node=node,
-                evaluate_node=make_node(
-                    "evaluate", node.name, {"targets": targets, "seed": seed, **statistics}, parents
-                ),
+                evaluate_node=make_node("evaluate", node.name, {"targets": targets, **statistics}, parents),
                 baseline_node=None if baseline is node else baseline,
             )
 

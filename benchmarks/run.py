@@ -19,6 +19,7 @@ from rich.table import Table
 from ..results.leaderboard import LeaderboardError, read_leaderboard, write_leaderboard
 from ..results.null_control import outside_together, summarise
 from ..results.scores import write_atomically
+from ..results.store import LEADERBOARD, NULL_CONTROL, SUITE
 from ..results.table import leaderboard_table
 from .executors import make_executor, terminate
 from .plan import STAGES, Plan, make_plan
@@ -28,8 +29,6 @@ from .runner import Failure, Outcome, run_nodes
 from .schema import Suite, SuiteError
 from .store import Store
 
-LEADERBOARD = "leaderboard.csv"
-NULL_CONTROL = "null_control.csv"
 SHOWN_FAILURES = 3
 OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -89,7 +88,7 @@ def _conclude(plan: Plan, store: Store, outcome: Outcome, console: Console, erro
     _keep_other_run(path, plan.run_id, console)
     write_leaderboard(rows, path)
     config = yaml.safe_dump(plan.suite.model_dump(mode="json"), sort_keys=False)
-    write_atomically(store.root / "suite.yaml", config.encode())
+    write_atomically(store.root / SUITE, config.encode())
     console.print(leaderboard_table(rows))
     sound = True
     if plan.suite.membership.null:

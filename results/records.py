@@ -105,6 +105,7 @@ class Row(BaseModel):
         default=None, description="p-value of no difference, two-sided, not corrected for multiple tests"
     )
     baseline: Text = Field(default="", description="attack on the original that it is compared with")
+    baseline_sha256: Text = Field(default="", description="hash of the baseline's scores")
     accuracy_original: Maybe = Field(default=None, description="accuracy of the uncompressed model, on the non-members")
     accuracy: Maybe = Field(default=None, description="accuracy of the deployed artifact, on the non-members")
     accuracy_members: Maybe = Field(default=None, description="accuracy of the deployed artifact, on the members")
@@ -124,6 +125,7 @@ class Row(BaseModel):
     latency_best_batch: MaybeCount = Field(default=None, description="batch size that reaches it")
     recipe_sha256: Text = Field(description="hash of the whole recipe; rows of different recipes are never merged")
     scores_sha256: Text = Field(description="hash of the scores that the row is recomputed from")
+    resamples: int = Field(description="of the bootstrap, whose seed is the first 8 hex digits of scores_sha256", ge=1)
     versions: Text = Field(default="", description="library versions")
     notes: Text = Field(default="", description="anything else a reader must know")
     run_id: Text = Field(default="", description="run that produced the row")
@@ -143,6 +145,11 @@ class Evaluation:
     """Cells computed from scores, by column name."""
 
     cells: dict[str, Cell]
+
+
+def bootstrap_seed(scores_sha256: str) -> int:
+    """The bootstrap's seed, from the scores alone: whoever holds them can recompute the intervals to the last digit."""
+    return int(scores_sha256[:8], 16)
 
 
 def evaluate(scores: Floats, member: Bools, threshold: float, *, seed: int, resamples: int = 1000) -> Evaluation:

@@ -19,6 +19,7 @@ import io
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +31,7 @@ from .metrics import Bools, Floats, ScoreError, checked
 
 FORMAT = 1
 _KEY = b"compleak.scores"
+_PACK = b"compleak.scores.pack"
 _NAMES = ("target", "variant", "attack")
 
 
@@ -160,6 +162,62 @@ def read_scores(path: Path) -> Scores:
         return Scores.of(*columns, **metadata)
     except ScoreError as error:
         raise ScoreError(f"{path}: {error}") from error
+
+
+def write_pack(scores: Sequence[Scores], path: Path) -> None:
+    """Write the scores of many attacks to one Parquet file, a row group each; whole or not at all.
+
+    Args:
+        scores: in any order; each content is written once, in the order of its hash.
+        path: parent folders are made.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    unique = {s.sha256: s for s in scores}
+    ordered = [unique[sha256] for sha256 in sorted(unique)]
+    schema = _schema().with_metadata({_PACK: json.dumps([_metadata(s).decode() for s in ordered]).encode()})
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(
+        buffer, schema, compression="zstd", compression_level=9, version="2.6", write_page_checksum=True
+    ) as writer:
+        for s in ordered:
+            writer.write_table(pa.table([s.example, s.member, s.score], schema=schema))
+    write_atomically(path, buffer.getvalue())
+
+
+def read_pack(path: Path) -> list[Scores]:
+    """Read what ``write_pack`` wrote.
+
+    Raises:
+        ScoreError: no Parquet file, other columns or metadata, a newer format, or scores that are not usable.
+        FileNotFoundError: nothing there.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(io.BytesIO(path.read_bytes()), page_checksum_verification=True)
+        tables = [file.read_row_group(i) for i in range(file.num_row_groups)]
+        if not file.schema_arrow.equals(_schema(), check_metadata=False):
+            raise ScoreError(f"{path} must hold the columns {', '.join(map(str, _schema()))}.")
+        notes = json.loads((file.schema_arrow.metadata or {}).get(_PACK, b"null"))
+        if not isinstance(notes, list) or len(notes) != len(tables):
+            raise ScoreError(f"{path} lacks the metadata {_PACK.decode()!r} that `write_pack` leaves.")
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, ScoreError):
+            raise
+        raise ScoreError(f"{path} is no readable file of scores ({error}).") from error
+    found = []
+    for table, note in zip(tables, notes, strict=True):
+        columns = (table.column(name).to_numpy() for name in ("example", "member", "score"))
+        try:
+            found.append(Scores.of(*columns, **_read_metadata(str(note).encode(), path)))
+        except ScoreError as error:
+            raise ScoreError(f"{path}: {error}") from error
+    return found
 
 
 def write_atomically(path: Path, data: bytes) -> None:

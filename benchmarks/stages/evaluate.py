@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...results.records import compare_to, evaluate
+from ...results.records import bootstrap_seed, compare_to, evaluate
 from ...results.scores import paired, read_scores
 from .job import Job
 
@@ -13,15 +13,17 @@ def run(job: Job) -> None:
     metrics = {}
     for target in config["targets"]:
         scores = read_scores(job.parents["attack"] / f"{target}.parquet")
+        hashes = {"scores_sha256": scores.sha256}
         cells = evaluate(
             scores.score,
             scores.member,
             scores.threshold,
-            seed=config["seed"],
+            seed=bootstrap_seed(scores.sha256),
             resamples=config["resamples"],
         ).cells
         if "baseline" in job.parents:
             baseline = read_scores(job.parents["baseline"] / f"{target}.parquet")
             cells |= compare_to(*paired(baseline, scores)).cells
-        metrics[target] = {**cells, "scores_sha256": scores.sha256}
+            hashes["baseline_sha256"] = baseline.sha256
+        metrics[target] = {**cells, **hashes, "resamples": config["resamples"]}
     job.write("metrics.json", metrics)

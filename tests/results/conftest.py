@@ -30,6 +30,7 @@ def _row(**cells):
         "target_seed": 17,
         "recipe_sha256": "cd" * 32,
         "scores_sha256": "ef" * 32,
+        "resamples": 200,
         "accuracy": 0.8125,
         "bytes_gzip": 123_456,
     }

@@ -122,7 +122,7 @@ def test_no_rows_are_a_header(tmp_path):
         (lambda t: "", "empty"),
         (lambda t: t[:-10], "cut short"),
         (lambda t: t.replace("auc_low", "auc_lo", 1), "auc_lo"),
-        (lambda t: t[:-1] + ",more\n", "62 cells, expected 61"),
+        (lambda t: t[:-1] + ",more\n", "64 cells, expected 63"),
         (lambda t: t.replace(",2,target-0", ",two,target-0"), "row 2, column 'shadows'"),
         (lambda t: t.replace("pruning-mag", '"pruning-mag'), "no CSV"),
         (lambda t: t.replace("digits", "digits\udcff"), "no CSV"),

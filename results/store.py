@@ -1,0 +1,121 @@
+"""Finished results, wherever they lie: a run's folder, or a published leaderboard with its scores beside it.
+
+Whoever reads results (``verify``, ``publish``, ``compare``, ``report``) reads them through ``open_results``.
+
+=====================  =======================================  =====================================
+what                   in a run's folder                        beside a published ``NAME.csv``
+=====================  =======================================  =====================================
+rows                   ``leaderboard.csv``                      ``NAME.csv``
+null control           ``null_control.csv``, if there is one    ``NAME.null.csv``, if there is one
+suite                  ``suite.yaml``                           ``NAME.provenance.json``, key ``suite``
+scores                 ``nodes/attack/*/TARGET.parquet``        ``NAME.scores.parquet``
+=====================  =======================================  =====================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .leaderboard import LeaderboardError, read_leaderboard
+from .metrics import ScoreError
+from .records import Row
+from .scores import Scores, read_pack, read_scores
+
+LEADERBOARD = "leaderboard.csv"
+NULL_CONTROL = "null_control.csv"
+SUITE = "suite.yaml"
+
+
+class ResultsError(ValueError):
+    """Results that cannot be read; the message is for the user."""
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The rows of one run or of one published leaderboard, and the scores behind them.
+
+    Attributes:
+        path: what was opened: a run's folder, or a CSV file.
+        rows: of the targets, in the file's order.
+        null_rows: of the null control; none where there was no control.
+        suite: the suite as it was run, as YAML has it.
+    """
+
+    path: Path
+    rows: tuple[Row, ...]
+    null_rows: tuple[Row, ...] = ()
+    suite: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def scores(self) -> Mapping[str, Scores]:
+        """All kept scores, by the hash of their content, which is computed here and never believed.
+
+        Raises:
+            ScoreError: a file of scores cannot be read.
+        """
+        if self.path.is_dir():
+            found = [read_scores(p) for p in sorted((self.path / "nodes" / "attack").glob("*/*.parquet"))]
+        else:
+            pack = self.path.with_suffix(".scores.parquet")
+            found = read_pack(pack) if pack.is_file() else []
+        return {scores.sha256: scores for scores in found}
+
+    def scores_of(self, row: Row) -> Scores:
+        """The scores that ``row`` was computed from.
+
+        Raises:
+            ScoreError: they are not kept, or are not what they were when the row was written.
+        """
+        return self._kept(row.scores_sha256, row)
+
+    def baseline_of(self, row: Row) -> Scores | None:
+        """The scores that ``row`` was compared with; None where it was compared with none.
+
+        Raises:
+            ScoreError: see ``scores_of``.
+        """
+        return self._kept(row.baseline_sha256, row) if row.baseline_sha256 else None
+
+    def _kept(self, sha256: str, row: Row) -> Scores:
+        if sha256 not in self.scores:
+            raise ScoreError(
+                f"{self.path} keeps no scores with the hash {sha256[:12]}… that {row.attack} on {row.framework} "
+                f"{row.setting} of {row.target} needs: they were changed, or were not kept."
+            )
+        return self.scores[sha256]
+
+
+def open_results(path: Path) -> Results:
+    """Open a run's folder, or a published leaderboard's CSV file.
+
+    Raises:
+        ResultsError: there is neither at ``path``, or a file of it cannot be read.
+    """
+    try:
+        if path.is_dir():
+            if not (path / LEADERBOARD).is_file():
+                raise ResultsError(
+                    f"{path} holds no {LEADERBOARD}. Give the folder of a finished run, as runs/quickstart."
+                )
+            suite = yaml.safe_load((path / SUITE).read_text(encoding="utf-8")) if (path / SUITE).is_file() else {}
+            return Results(path, _rows(path / LEADERBOARD), _rows(path / NULL_CONTROL), suite or {})
+        if path.suffix == ".csv" and path.is_file():
+            notes = path.with_suffix(".provenance.json")
+            suite = json.loads(notes.read_text(encoding="utf-8")).get("suite", {}) if notes.is_file() else {}
+            return Results(path, _rows(path), _rows(path.with_suffix(".null.csv")), suite)
+    except (LeaderboardError, OSError, UnicodeDecodeError, yaml.YAMLError, json.JSONDecodeError) as error:
+        raise ResultsError(str(error)) from error
+    raise ResultsError(
+        f"There is no run and no leaderboard at {path}. Give a run's folder or a leaderboard's CSV file."
+    )
+
+
+def _rows(path: Path) -> tuple[Row, ...]:
+    return tuple(read_leaderboard(path)) if path.is_file() else ()

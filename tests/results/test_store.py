@@ -1,0 +1,69 @@
+"""Results are read alike from a run's folder and from a published file, and never without their scores."""
+
+import json
+
+import numpy as np
+import pytest
+
+from compleak.results.leaderboard import write_leaderboard
+from compleak.results.scores import ScoreError, Scores, read_pack, write_pack, write_scores
+from compleak.results.store import ResultsError, open_results
+
+
+def scores(attack="a", shift=0.0):
+    member = np.repeat([True, False], 10)
+    return Scores.of(
+        np.arange(20), member, np.linspace(0, 1, 20) + shift, target="t", variant="v", attack=attack, threshold=np.inf
+    )
+
+
+def test_a_pack_gives_back_each_content_once_in_one_order(tmp_path):
+    both = [scores("a"), scores("b", 0.5)]
+    write_pack([*both, both[0]], tmp_path / "one.parquet")
+    write_pack(both[::-1], tmp_path / "two.parquet")
+    found = read_pack(tmp_path / "one.parquet")
+    assert sorted(s.sha256 for s in found) == sorted(s.sha256 for s in both)
+    assert {s.attack: s.threshold for s in found} == {"a": np.inf, "b": np.inf}
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+
+
+def test_a_file_of_one_attack_is_no_pack(tmp_path):
+    write_scores(scores(), tmp_path / "one.parquet")
+    with pytest.raises(ScoreError, match="write_pack"):
+        read_pack(tmp_path / "one.parquet")
+    (tmp_path / "none.parquet").write_bytes(b"PAR1 nonsense")
+    with pytest.raises(ScoreError, match="no readable"):
+        read_pack(tmp_path / "none.parquet")
+
+
+def test_a_run_and_a_published_file_give_the_same_results(tmp_path, make_row):
+    row = make_row(scores_sha256=scores().sha256, baseline_sha256=scores("b", 0.5).sha256)
+    run, published = tmp_path / "run", tmp_path / "quick.csv"
+    write_leaderboard([row], run / "leaderboard.csv")
+    (run / "suite.yaml").write_text("name: quick\n")
+    write_scores(scores(), run / "nodes/attack/1/t.parquet")
+    write_scores(scores("b", 0.5), run / "nodes/attack/2/t.parquet")
+    write_leaderboard([row], published)
+    write_pack([scores(), scores("b", 0.5)], tmp_path / "quick.scores.parquet")
+    (tmp_path / "quick.provenance.json").write_text(json.dumps({"suite": {"name": "quick"}}))
+    for results in (open_results(run), open_results(published)):
+        assert results.rows[0].auc == pytest.approx(row.auc, rel=1e-5)
+        assert results.suite == {"name": "quick"}
+        assert results.scores_of(results.rows[0]).attack == "a"
+        assert results.baseline_of(results.rows[0]).attack == "b"
+
+
+def test_scores_that_are_not_kept_are_said_to_be_missing(tmp_path, make_row):
+    write_leaderboard([make_row()], tmp_path / "quick.csv")
+    results = open_results(tmp_path / "quick.csv")
+    with pytest.raises(ScoreError, match="keeps no scores"):
+        results.scores_of(results.rows[0])
+    assert results.baseline_of(results.rows[0]) is None
+
+
+@pytest.mark.parametrize("name", ["absent", "empty", "text.csv"])
+def test_what_is_no_result_is_said_to_be_none(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ResultsError, match=name):
+        open_results(tmp_path / name)
