@@ -1,0 +1,1 @@
+"""The subcommands of ``compleak`` that read finished results, one module each."""
