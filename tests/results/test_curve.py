@@ -1,0 +1,95 @@
+"""The curve over shadows: which rows are held against which, and that the figures are those of the scores."""
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from compleak.benchmarks.cli import app
+from compleak.results.curve import contrasts, holds, points
+from compleak.results.curve_table import contrast_tables, point_tables
+from compleak.results.leaderboard import write_leaderboard
+from compleak.results.metrics import auc
+from compleak.results.scores import Scores, write_pack
+from compleak.results.store import open_results
+
+MEMBER = np.repeat([True, False], 200)
+
+
+def scores(attack, variant, lift, seed):
+    score = np.random.default_rng(seed).normal(size=400) + lift * MEMBER
+    return Scores.of(np.arange(400), MEMBER, score, target="t", variant=variant, attack=attack, threshold=0.0)
+
+
+@pytest.fixture
+def results(tmp_path, make_row):
+    """Two targets, two numbers of shadows, an attack on the original and SR on a compressed model beside it."""
+    rows, kept = [], []
+    for target in range(2):
+        for shadows, lift in ((2, 0.5), (4, 1.5)):
+            for attack, access, framework, setting in (
+                ("compleak-nr-train2-rf", "one-model", "none", "original"),
+                ("joint-online-nr", "one-model", "none", "original"),
+                ("joint-online-nr", "one-model", "tflite", "clustering-k16"),
+                ("joint-online-sr", "original+compressed", "tflite", "clustering-k16"),
+            ):
+                lifted = lift + 1.0 * (attack != "compleak-nr-train2-rf")
+                kept.append(scores(attack, setting, lifted, len(kept)))
+                cells = {"attack": attack, "access": access, "framework": framework, "setting": setting}
+                cells |= {"shadows": shadows, "target": f"t-{target}", "auc": auc(kept[-1].score, MEMBER)}
+                cells |= {"technique": "none" if framework == "none" else "clustering", "baseline_sha256": ""}
+                rows.append(make_row(**cells, scores_sha256=kept[-1].sha256))
+    write_leaderboard(rows, tmp_path / "quick.csv")
+    write_pack(kept, tmp_path / "quick.scores.parquet")
+    return open_results(tmp_path / "quick.csv")
+
+
+def test_an_attack_is_held_against_another_at_equal_access_else_against_the_original_alone(results):
+    pairs = {(c.attack, c.holds, c.baseline, c.baseline_holds) for c in contrasts(results)}
+    assert pairs == {
+        ("joint-online-nr", "original", "compleak-nr-train2-rf", "original"),
+        ("joint-online-sr", "original and tflite clustering-k16", "joint-online-nr", "original"),
+        ("joint-online-nr", "tflite clustering-k16", "joint-online-nr", "original"),
+    }
+
+
+def test_a_difference_is_the_mean_over_targets_with_the_same_shadows(results):
+    found = [c for c in contrasts(results) if c.baseline == "compleak-nr-train2-rf"]
+    assert [(c.shadows, c.targets) for c in found] == [(2, 2), (4, 2)]
+    for contrast in found:
+        by_target = {
+            (r.target, r.attack): r.auc for r in results.rows if r.shadows == contrast.shadows and r.framework == "none"
+        }
+        differences = [by_target[t, "joint-online-nr"] - by_target[t, "compleak-nr-train2-rf"] for t in ("t-0", "t-1")]
+        assert contrast.difference == pytest.approx(np.mean(differences), abs=1e-5)
+        assert contrast.low < contrast.difference < contrast.high
+        assert contrast.p_holm < 0.05
+
+
+def test_points_are_means_over_targets(results):
+    point = next(p for p in points(results.rows) if p.attack == "joint-online-sr" and p.shadows == 4)
+    own = [r.auc for r in results.rows if r.attack == "joint-online-sr" and r.shadows == 4]
+    assert (point.targets, point.holds) == (2, "original and tflite clustering-k16")
+    assert point.auc == pytest.approx(np.mean(own))
+
+
+def test_several_models_are_counted_and_named_by_framework(make_row):
+    several = {"framework": "tflite+pytorch-mobile", "technique": "multiple"}
+    assert holds(make_row(**several, setting="original;a/x;b/y", access="multiple+original")) == (
+        "original and 2 compressed, tflite+pytorch-mobile"
+    )
+    assert holds(make_row(**several, setting="a/x;b/y", access="multiple")) == "2 compressed, tflite+pytorch-mobile"
+
+
+def test_tables_have_a_column_for_each_number_of_shadows_and_survive_markdown(results, tmp_path):
+    tables = [*point_tables(points(results.rows)), *contrast_tables(contrasts(results))]
+    assert all(t.headings[-2:] == ("2 shadows", "4 shadows") for t in tables)
+    assert all(len(line) == len(t.headings) for t in tables for line in t.lines)
+    run = CliRunner().invoke(app, ["curve", str(results.path), "--markdown", str(tmp_path / "power.md")])
+    assert run.exit_code == 0
+    written = (tmp_path / "power.md").read_text()
+    assert written == "\n".join(t.markdown() for t in tables)
+    assert all(
+        line.count("|") == len(tables[0].headings) + 1
+        for line in written.splitlines()
+        if "AUC" in line and line[0] == "|"
+    )
