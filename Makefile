@@ -1,12 +1,13 @@
 # make quickstart   install into .venv and run the quickstart suite
 # make test         the same set-up with test extras, then pytest
 # make lint         ruff and mypy --strict
+# make docs         the documentation site, into site/, with warnings as errors
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 PARTS  := attacks benchmarks compressors models results
 
-.PHONY: quickstart test test-all lint bench clean
+.PHONY: quickstart test test-all lint docs bench clean
 
 quickstart: $(VENV)/.installed
 	$(BIN)/compleak run quickstart
@@ -28,6 +29,9 @@ lint: $(VENV)/.installed-test
 	cd .cache/types && "$(CURDIR)/$(BIN)/mypy" --config-file compleak/pyproject.toml \
 		--cache-dir "$(CURDIR)/.mypy_cache" $(addprefix -p compleak.,$(PARTS))
 
+docs: $(VENV)/.installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 		{ echo "Python 3.11 is needed; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -38,8 +42,8 @@ $(VENV)/.installed: $(VENV)/bin/pip setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/bin/pip setup.cfg pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[test,dev]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[test,dev,docs]"
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .cache build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .cache build site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -35,12 +35,14 @@ class ShadowRecords:
         labels: int64 [records].
         member: bool [records], of both kinds.
         model: index of each record's model, int64 [records].
+        sensitivity: float64 [records, variants, classes]; None where nobody asked for it.
     """
 
     logits: NDArray[np.float64]
     labels: NDArray[np.int64]
     member: NDArray[np.bool_]
     model: NDArray[np.int64]
+    sensitivity: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Held:
                 "An attack is fitted on members and non-members, but the shadows' calibration records hold "
                 f"{0 if member is None else np.count_nonzero(member)} members among {len(records.labels)}."
             )
-        return ShadowRecords(records.logits, records.labels, member, model)
+        return ShadowRecords(records.logits, records.labels, member, model, records.sensitivity)
 
     def target_records(self, target: Observations, attack: str) -> Records:
         """The target's records with these variants, in this order.

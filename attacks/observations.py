@@ -9,9 +9,11 @@ variable           dimensions                             meaning
 ``label``          example                                true class
 ``member``         model, example                         bool: was the model trained on it
 ``calibration``    model, example                         bool: attack models may be fitted on this pair
+``sensitivity``    model, variant, example, class         float32, how far noise moves each posterior
 =================  =====================================  =========================================
 
 The variant ``original`` comes first where it is present. ``member`` is absent from what ``score`` is handed.
+``sensitivity`` is present only where an attack asked for its queries (``attacks.sensitivity``).
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ _DIMENSIONS = {
     "label": ("example",),
     "member": ("model", "example"),
     "calibration": ("model", "example"),
+    "sensitivity": ("model", "variant", "example", "class"),
 }
+_OPTIONAL = ("member", "calibration", "sensitivity")
 
 
 class ObservationError(ValueError):
@@ -48,12 +52,14 @@ class Records:
         labels: int64 [records].
         member: bool [records]; None for a target.
         model: index of each record's model, int64 [records]; None for a target.
+        sensitivity: float64 [records, variants, classes]; None where nobody asked for it.
     """
 
     logits: NDArray[np.float64]
     labels: NDArray[np.int64]
     member: NDArray[np.bool_] | None = None
     model: NDArray[np.int64] | None = None
+    sensitivity: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Observations:
     def __post_init__(self) -> None:
         for name, dimensions in _DIMENSIONS.items():
             if name not in self.data:
-                if name in ("member", "calibration"):
+                if name in _OPTIONAL:
                     continue
                 raise ObservationError(f"Observations need the variable {name!r} {list(dimensions)}.")
             if self.data[name].dims != dimensions:
@@ -84,6 +90,7 @@ class Observations:
         examples: NDArray[np.integer],
         member: NDArray[np.bool_] | None = None,
         calibration: NDArray[np.bool_] | None = None,
+        sensitivity: NDArray[np.floating] | None = None,
     ) -> Self:
         """Label plain arrays.
 
@@ -95,12 +102,15 @@ class Observations:
             examples: id of each example, unique.
             member: [models, examples]; None where membership is not known to the holder.
             calibration: [models, examples]; where None, every pair.
+            sensitivity: of the shape of ``logits``; None where no attack needs it.
 
         Raises:
-            ObservationError: shapes disagree, ids repeat, or a logit is not finite.
+            ObservationError: shapes disagree, ids repeat, or a logit or a sensitivity is not finite.
         """
         if not np.isfinite(logits).all():
             raise ObservationError("Some logits are not finite; a model or an artifact diverged.")
+        if sensitivity is not None and not np.isfinite(sensitivity).all():
+            raise ObservationError("Some sensitivities are not finite; a model or an artifact diverged.")
         if len(np.unique(examples)) != len(examples):
             raise ObservationError("Example ids must be unique.")
         arrays: dict[str, NDArray[np.generic]] = {
@@ -110,6 +120,8 @@ class Observations:
         if member is not None:
             arrays["member"] = np.asarray(member, dtype=bool)
             arrays["calibration"] = np.ones_like(member) if calibration is None else calibration
+        if sensitivity is not None:
+            arrays["sensitivity"] = sensitivity
         try:
             data = xr.Dataset(
                 {name: (_DIMENSIONS[name], array) for name, array in arrays.items()},
@@ -130,8 +142,8 @@ class Observations:
 
     def save(self, path: Path) -> None:
         """Write a zarr store, one chunk for each (model, variant)."""
-        chunks = {"logits": (1, 1, *self.data["logits"].shape[2:])}
-        encoding = {name: {"chunks": chunk} for name, chunk in chunks.items()}
+        large = [name for name in ("logits", "sensitivity") if name in self.data]
+        encoding = {name: {"chunks": (1, 1, *self.data[name].shape[2:])} for name in large}
         self.data.to_zarr(path, mode="w", consolidated=False, encoding=encoding)
 
     @property
@@ -173,6 +185,13 @@ class Observations:
         """All logits, float64 [models, variants, examples, classes]."""
         return np.asarray(self.data["logits"].values, dtype=np.float64)
 
+    @property
+    def sensitivity(self) -> NDArray[np.float64] | None:
+        """How far noise moves each posterior, float64 [models, variants, examples, classes]; None where not asked."""
+        if "sensitivity" not in self.data:
+            return None
+        return np.asarray(self.data["sensitivity"].values, dtype=np.float64)
+
     def of_variant(self, variant: str) -> NDArray[np.float64]:
         """Logits of one variant, float64 [models, examples, classes]."""
         if variant not in self.variants:
@@ -203,6 +222,7 @@ class Observations:
             labels=self.labels[example],
             member=self.member[model, example],
             model=model,
+            sensitivity=None if (moved := self.sensitivity) is None else moved[model, :, example],
         )
 
     def target_records(self) -> Records:
@@ -213,7 +233,12 @@ class Observations:
         """
         if len(self.models) != 1:
             raise ObservationError(f"One target at a time; these observations hold {list(self.models)}.")
-        return Records(logits=self.logits[0].swapaxes(0, 1), labels=self.labels)
+        moved = self.sensitivity
+        return Records(
+            logits=self.logits[0].swapaxes(0, 1),
+            labels=self.labels,
+            sensitivity=None if moved is None else moved[0].swapaxes(0, 1),
+        )
 
     def copies_of_original(self, count: int, *, keep: bool) -> Self:
         """The original in the place of ``count`` compressed models: what an attack gets out of the original alone.

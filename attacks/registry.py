@@ -7,7 +7,9 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from ..plugins import Registry
 
 if TYPE_CHECKING:
     from .protocol import Access, Attack
@@ -30,13 +32,17 @@ class AttackInfo:
     """One row: what a plan needs to know of an attack before it runs.
 
     Attributes:
-        factory: ``module:callable`` below ``compleak.attacks``, which makes the attack.
+        factory: ``module:callable`` below ``compleak.attacks``, which makes the attack; in another package's row,
+            its own ``package.module:callable``.
         description: one line.
         access: how many models the attacker holds.
         queries: how many outputs of each model it needs for an example.
         options: keyword arguments of the factory.
         seeded: whether it draws random numbers, so that the factory takes ``seed``.
         stacks_on: the attack whose forests it stacks on, for a plan that has them already.
+        references: how many shadows each example needs on every side (IN, OUT) that the attack looks at; none where
+            it learns from other examples only.
+        sensitivity: whether all its queries but one are noisy (``attacks.sensitivity``).
     """
 
     factory: str
@@ -46,9 +52,15 @@ class AttackInfo:
     options: Mapping[str, Any] = field(default_factory=dict)
     seeded: bool = False
     stacks_on: str = ""
+    references: int = 0
+    sensitivity: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+
+    def least_shadows(self, design: Literal["disjoint", "pool"]) -> int:
+        """Shadows without which it is undefined; in the pool design every pair of them has an example IN once."""
+        return max(1, self.references * (2 if design == "pool" else 1))
 
     def arguments(self, seed: int) -> dict[str, Any]:
         """All keyword arguments of the factory."""
@@ -63,7 +75,7 @@ _FORMS: tuple[tuple[str, Access, str], ...] = (
     ("mr-no-original", "multiple", "several compressed"),
 )
 
-ATTACKS: dict[str, AttackInfo] = {
+_OWN: dict[str, AttackInfo] = {
     "compleak-nr-correctness": AttackInfo(
         "compleak.metric:Correctness",
         "CompLeak_NR: what the model gets right is a member (label-only gap)",
@@ -102,6 +114,24 @@ ATTACKS: dict[str, AttackInfo] = {
         for learner in ("lr", "rf")
     },
     **{
+        f"compleak-nr-{features}-nn": AttackInfo(
+            "compleak.neural:train_based_network",
+            f"CompLeak_NR train-based: neural network on {what}",
+            "one-model",
+            options={"features": features},
+            seeded=True,
+        )
+        for features, what in (("train1", "posteriors"), ("train2", "posteriors and label"))
+    },
+    "compleak-nr-samia": AttackInfo(
+        "compleak.neural:samia",
+        "CompLeak_NR SAMIA: self-attention on posteriors, their sensitivity to noise (10 more queries), and label",
+        "one-model",
+        queries=11,
+        seeded=True,
+        sensitivity=True,
+    ),
+    **{
         f"compleak-{features}-{learner}": AttackInfo(
             "compleak.sr:sorted_pair",
             f"CompLeak_SR: {_LEARNERS[learner]} on {what} of original and compressed",
@@ -134,6 +164,7 @@ ATTACKS: dict[str, AttackInfo] = {
             f"LiRA {mode}: {what}",
             "one-model",
             options={"mode": mode, "variance": variance},
+            references=2,
         )
         for mode in ("online", "offline")
         for variance, suffix, what in (
@@ -144,7 +175,7 @@ ATTACKS: dict[str, AttackInfo] = {
     },
     **{
         f"rmia-{mode}": AttackInfo(
-            "rmia:rmia", f"RMIA {mode}: pairwise likelihood ratios", "one-model", options={"mode": mode}
+            "rmia:rmia", f"RMIA {mode}: pairwise likelihood ratios", "one-model", options={"mode": mode}, references=1
         )
         for mode in ("online", "offline")
     },
@@ -154,11 +185,12 @@ ATTACKS: dict[str, AttackInfo] = {
             f"BASE {mode}: loss against the references' mean likelihood",
             "one-model",
             options={"mode": mode},
+            references=1,
         )
         for mode in ("online", "offline")
     },
     "attack-p": AttackInfo("population:attack_p", "loss among those of other non-members", "one-model"),
-    "attack-r": AttackInfo("population:attack_r", "loss among those of reference models", "one-model"),
+    "attack-r": AttackInfo("population:attack_r", "loss among those of reference models", "one-model", references=1),
     "quantile-regression": AttackInfo(
         "quantile:quantile_regression", "hinge above its predicted non-member quantiles", "one-model"
     ),
@@ -168,11 +200,14 @@ ATTACKS: dict[str, AttackInfo] = {
             f"joint likelihood ratio {mode}: {what}",
             access,
             options={"mode": mode, "form": form},
+            references=2,
         )
         for mode in ("online", "offline")
         for form, access, what in _FORMS
     },
 }
+
+ATTACKS: Registry[AttackInfo] = Registry("attacks", _OWN, AttackInfo)
 
 
 def make_attack(name: str, seed: int = 0) -> Attack:
@@ -189,5 +224,6 @@ def make_attack(name: str, seed: int = 0) -> Attack:
         raise UnknownAttackError(name)
     info = ATTACKS[name]
     module, _, factory = info.factory.partition(":")
-    make = getattr(importlib.import_module(f".{module}", __package__), factory)
+    own = not ATTACKS.provider(name)
+    make = getattr(importlib.import_module(f".{module}" if own else module, __package__), factory)
     return cast("Attack", make(**info.arguments(seed)))

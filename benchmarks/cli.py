@@ -14,6 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import __version__
+from .commands.audit import audit_command
+from .commands.compare import compare_command
+from .commands.curve import curve_command
+from .commands.publish import publish_command
+from .commands.report import report_command
+from .commands.verify import verify_command
 
 app = typer.Typer(
     name="compleak",
@@ -47,12 +53,23 @@ def main() -> None:
     """Entry point: user's mistakes end with a message and exit code 2, never with a traceback."""
     from ..compressors.settings import SettingError
     from ..models.data import DataError
+    from ..plugins import PluginError
+    from ..results.baselines import CompareError
+    from ..results.metrics import ScoreError
+    from ..results.publish import PublishError
+    from ..results.report.libraries import LibraryError
+    from ..results.store import ResultsError
+    from .audit import AuditError
     from .schema import SuiteError
     from .store import StoreError
 
     try:
         app()
-    except (SuiteError, SettingError, DataError, StoreError, PermissionError) as error:
+    except (
+        SuiteError, SettingError, DataError, StoreError, CompareError, ResultsError, ScoreError, AuditError,
+        PublishError, LibraryError, PluginError,
+        PermissionError,
+    ) as error:
         errors.print(f"[red]Error:[/red] {escape(str(error))}")
         sys.exit(USER_ERROR)
 
@@ -148,6 +165,14 @@ def run_command(
         loaded, _out(out, loaded.name), default_workers() if workers is None else workers, console, errors, command
     )
     raise typer.Exit(code)
+
+
+app.command("audit")(audit_command)
+app.command("compare")(compare_command)
+app.command("curve")(curve_command)
+app.command("publish")(publish_command)
+app.command("report")(report_command)
+app.command("verify")(verify_command)
 
 
 @data_app.command("list")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from statistics import mean
+from statistics import fmean, mean
 
-from ..models.networks import NetworkName
+from ..attacks.registry import ATTACKS
+from ..models.networks import TEXT_NETWORKS, NetworkName
 from .nodes import Node
 from .plan import STAGES, Plan
 from .store import Store
@@ -33,6 +34,8 @@ USUAL_WIDTH: dict[NetworkName, int] = {
     "vgg16bn": 64,
     "mobilenetv2": 32,
 }
+BASE_SIZES = (12, 768, 12, 3072)  # where a hub's text network has not been read yet
+FLOPS = 2.5e10  # a second, one thread, in the dense layers of a transformer
 SECONDS_A_RECORD = 5e-4  # of an attack model's table, over the attacks of `quickstart`
 TRAINING_STEP = 4.0  # forward, backward and update, in forwards
 OVERHEAD_SECONDS = {"data": 5.0, "compress": 4.0, "observe": 0.5, "collect": 1.0, "evaluate": 0.05, "latency": 1.0}
@@ -77,22 +80,34 @@ def estimate(plan: Plan, store: Store) -> list[StageEstimate]:
 def _seconds(plan: Plan, stage: str) -> float:
     suite = plan.suite
     if stage == "attack":
-        return SECONDS_A_RECORD * 2 * suite.membership.evaluate * suite.membership.shadows
-    name = suite.network.name
-    scale = ((suite.network.width or USUAL_WIDTH[name]) / USUAL_WIDTH[name]) ** 2
-    forward = FORWARD_SECONDS[name] * scale
+        return SECONDS_A_RECORD * 2 * suite.membership.evaluate * fmean(suite.counts())
+    forward, _ = _costs(plan)
     passes = {
         "train": TRAINING_STEP * suite.training.epochs * suite.membership.train,
         "compress": TRAINING_STEP * suite.finetuning.epochs * suite.membership.train,
-        "observe": _observed(plan),
+        "observe": _observed(plan) * max(ATTACKS[attack].queries for attack in suite.attacks),
     }
     return OVERHEAD_SECONDS.get(stage, 0.0) + forward * passes.get(stage, 0)
 
 
+def _costs(plan: Plan) -> tuple[float, float]:
+    """Seconds of one example forward, and parameters."""
+    network = plan.suite.network
+    if network.name in TEXT_NETWORKS:
+        usual = TEXT_NETWORKS[network.name].sizes or BASE_SIZES
+        given = (network.layers, network.width, network.heads, network.intermediate)
+        layers, width, _, inner = (g or u for g, u in zip(given, usual, strict=True))
+        blocks = layers * (4 * width**2 + 2 * width * inner)
+        vocabulary = 8192 if network.name == "gpt2-mini" else 30_522
+        return 2 * blocks * (plan.suite.data.length or 64) / FLOPS, float(blocks + vocabulary * width)
+    # Nothing is known of another package's network; the smallest of ours stands for it until the run has figures.
+    name: NetworkName = network.name if network.name in FORWARD_SECONDS else "resnet8"
+    scale = ((network.width or USUAL_WIDTH[name]) / USUAL_WIDTH[name]) ** 2
+    return FORWARD_SECONDS[name] * scale, PARAMETERS[name] * scale
+
+
 def _megabytes(plan: Plan, stage: str) -> float:
-    name = plan.suite.network.name
-    scale = ((plan.suite.network.width or USUAL_WIDTH[name]) / USUAL_WIDTH[name]) ** 2
-    weights = 4e-6 * PARAMETERS[name] * scale
+    weights = 4e-6 * _costs(plan)[1]
     logits = 4e-6 * CLASSES * _observed(plan)
     models = len(plan.suite.membership.models())
     return {

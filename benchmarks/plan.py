@@ -11,9 +11,11 @@ from ..attacks.observations import ORIGINAL
 from ..attacks.registry import ATTACKS
 from ..compressors.registry import COMPRESSORS
 from ..compressors.settings import parse_setting
+from ..models.data import DATASETS
 from ..models.data.folder import key as content_key
 from ..models.membership import NULL
-from ..models.networks import NETWORKS
+from ..models.networks import OTHER_NETWORKS, module_of
+from ..plugins import Registry
 from .nodes import Node, make_node
 from .schema import Suite
 
@@ -45,7 +47,7 @@ class Trial:
     Attributes:
         attack: the attack's name.
         variants: what the attacker holds, the original first where held.
-        shadows: models that the attacker trained.
+        shadows: models that the attacker trained, and uses.
         targets: models that are attacked.
         attack_node: scores.
         evaluate_node: metrics.
@@ -126,7 +128,7 @@ def make_plan(suite: Suite) -> Plan:
         return node
 
     design = suite.membership.model_dump(mode="json")
-    data_config = suite.data.model_dump(mode="json")
+    data_config = suite.examples().model_dump(mode="json")
     split: dict[str, Any] = {"data": data_config, "split_seed": suite.seed}
     # Threads and devices decide the last bits of sums, and training makes much of them.
     execution = {"execution": suite.execution.model_dump(mode="json")}
@@ -134,12 +136,15 @@ def make_plan(suite: Suite) -> Plan:
         make_node(
             "data",
             suite.data.name,
-            {"data": data_config, "content": _content(suite)},
+            {"data": data_config, "content": _content(suite), **_provider(DATASETS, suite.data.name)},
         )
     )
     network = {"network": suite.network.model_dump(mode="json")}
-    network_module = f"models.networks.{NETWORKS[suite.network.name][0]}"
+    network_modules = [f"models.networks.{module}"] if (module := module_of(suite.network.name)) else []
     variants, models = variants_of(suite), suite.membership.models()
+    queries = max((ATTACKS[a].queries - 1 for a in suite.attacks if ATTACKS[a].sensitivity), default=0)
+    # Not even named where no attack asks for it: the keys of such a suite's nodes stay what they are.
+    noisy = {"sensitivity": {"queries": queries, "seed": derived_seed(suite.seed, "noise")}} if queries else {}
 
     observed: dict[str, Node] = {}
     latencies: list[Node] = []
@@ -155,18 +160,20 @@ def make_plan(suite: Suite) -> Plan:
                     **of_model,
                     "training": suite.training.model_dump(mode="json"),
                     "seed": derived_seed(suite.seed, "train", model),
+                    **_provider(OTHER_NETWORKS, suite.network.name),
                 },
                 {"data": data},
-                modules=[network_module],
+                modules=network_modules,
             )
         )
         for variant in variants:
             name = f"{model}/{variant.name}"
             source = {"framework": variant.framework}
             parents = {"data": data, "train": train}
-            modules = [network_module]
+            modules = [*network_modules]
             if variant.framework != "none":
-                modules.append(f"compressors.{COMPRESSORS[variant.framework].module.partition('.')[0]}")
+                if not COMPRESSORS.provider(variant.framework):
+                    modules.append(f"compressors.{COMPRESSORS[variant.framework].module.partition('.')[0]}")
                 modules.append("models.keras_twins" if variant.framework == "tflite" else "models.training")
                 config = {
                     **of_model,
@@ -175,10 +182,11 @@ def make_plan(suite: Suite) -> Plan:
                     "augmentation": suite.training.augmentation,
                     "finetuning": suite.finetuning.model_dump(mode="json"),
                     "seed": derived_seed(suite.seed, "compress", model, variant.name),
+                    **_provider(COMPRESSORS, variant.framework),
                 }
                 compress = add(make_node("compress", name, config, parents, modules=modules))
                 parents = {"data": data, "compress": compress}
-            seen = {**split, **network, **source, **execution, "membership": {**one, "null": False}}
+            seen = {**split, **network, **source, **execution, **noisy, "membership": {**one, "null": False}}
             observed[name] = add(make_node("observe", name, seen, parents, modules=modules))
             if model in suite.membership.target_models():
                 config = {"data": data_config, **network, **source}
@@ -190,6 +198,7 @@ def make_plan(suite: Suite) -> Plan:
             "all",
             {
                 **split,
+                **noisy,
                 "membership": design,
                 "models": list(models),
                 "targets": list(suite.membership.target_models()),
@@ -204,6 +213,12 @@ def make_plan(suite: Suite) -> Plan:
     return Plan(suite, tuple(nodes), variants, trials)
 
 
+def _provider(registry: Registry[Any], name: str) -> dict[str, str]:
+    """Which package offers ``name``, where it is another's: its code cannot be hashed, so its version stands for it."""
+    provider = registry.provider(name)
+    return {"provider": provider} if provider else {}
+
+
 def _content(suite: Suite) -> str | None:
     """Hash of a user's own files, which may change under the same path."""
     return content_key(suite.data.path.expanduser(), ()) if suite.data.path else None
@@ -212,61 +227,71 @@ def _content(suite: Suite) -> str | None:
 def _trials(suite: Suite, collect: Node) -> Iterator[Trial]:
     membership = suite.membership
     parties: dict[tuple[str, ...], list[str]] = {}
-    for target in (*membership.target_models(), *((NULL,) if membership.null else ())):
-        parties.setdefault(membership.shadow_models(target), []).append(target)
+    for count in suite.counts():
+        for target in (*membership.target_models(), *((NULL,) if membership.null else ())):
+            parties.setdefault(membership.shadow_models(target)[:count], []).append(target)
     for shadows, targets in parties.items():
-        done: dict[tuple[str, str], Node] = {}
-
-        def attack_node(attack: str, variants: tuple[Variant, ...], copies: dict[str, Any] | None = None) -> Node:
-            info = ATTACKS[attack]
-            names = [v.name for v in variants]
-            if copies:
-                names = [*([ORIGINAL] if copies["keep"] else []), *(f"copy-{i + 1}" for i in range(copies["count"]))]
-            config = {
-                "factory": info.factory,
-                "arguments": info.arguments(derived_seed(suite.seed, "attack", attack)),
-                "variants": names,
-                "copies": copies,
-                "shadows": list(shadows),  # noqa: B023  used at once
-                "targets": targets,  # noqa: B023
-            }
-            # Where the attacks that this one stacks on are part of the plan, it need not do them again.
-            held = [n for n in names if n != ORIGINAL]
-            below = {n: done.get((info.stacks_on, ORIGINAL if copies else n)) for n in held}  # noqa: B023
-            known = {} if None in below.values() else {n: node for n, node in below.items() if node is not None}
-            name = "/".join((targets[0], attack, f"copies-{len(names)}" if copies else _short(variants)))  # noqa: B023
-            module = f"attacks.{info.factory.partition(':')[0]}"
-            return make_node("attack", name, config, {"collect": collect, **known}, modules=[module])
-
-        for attack, variants in _in_turn(suite):
-            access = ATTACKS[attack].access
-            if access != "one-model" and (attack, ORIGINAL) not in done:
-                copies = {"count": 1 if access == "original+compressed" else 2, "keep": access != "multiple"}
-                done[attack, ORIGINAL] = attack_node(attack, variants, copies)
-            node = attack_node(attack, variants)
-            if not several(variants):
-                done[attack, variants[-1].name] = node
-            baseline = done[attack, ORIGINAL]
-            parents = {"attack": node} if baseline is node else {"attack": node, "baseline": baseline}
-            statistics = suite.statistics.model_dump(mode="json")
-            yield Trial(
-                attack=attack,
-                variants=variants,
-                shadows=shadows,
-                targets=tuple(targets),
-                attack_node=node,
-                evaluate_node=make_node("evaluate", node.name, {"targets": targets, **statistics}, parents),
-                baseline_node=None if baseline is node else baseline,
-            )
+        yield from _of_party(suite, collect, shadows, tuple(targets))
 
 
-def _in_turn(suite: Suite) -> list[tuple[str, tuple[Variant, ...]]]:
-    """Every attack on every set of variants: the original first, then variant by variant, sets of several last.
+def _of_party(suite: Suite, collect: Node, shadows: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[Trial]:
+    """All trials of one attacker, who trained ``shadows`` and attacks ``targets``."""
+    done: dict[tuple[str, str], Node] = {}
+
+    def attack_node(attack: str, variants: tuple[Variant, ...], copies: dict[str, Any] | None = None) -> Node:
+        info = ATTACKS[attack]
+        names = [v.name for v in variants]
+        if copies:
+            names = [*([ORIGINAL] if copies["keep"] else []), *(f"copy-{i + 1}" for i in range(copies["count"]))]
+        config = {
+            "factory": info.factory,
+            "arguments": info.arguments(derived_seed(suite.seed, "attack", attack)),
+            "variants": names,
+            "copies": copies,
+            "shadows": list(shadows),
+            "targets": list(targets),
+            **_provider(ATTACKS, attack),
+        }
+        # Where the attacks that this one stacks on are part of the plan, it need not do them again.
+        held = [n for n in names if n != ORIGINAL]
+        below = {n: done.get((info.stacks_on, ORIGINAL if copies else n)) for n in held}
+        known = {} if None in below.values() else {n: node for n, node in below.items() if node is not None}
+        short = f"copies-{len(names)}" if copies else _short(variants)
+        few = f"{len(shadows)}-shadows" if suite.shadow_counts else ""
+        name = "/".join(part for part in (targets[0], few, attack, short) if part)
+        modules = [] if ATTACKS.provider(attack) else [f"attacks.{info.factory.partition(':')[0]}"]
+        return make_node("attack", name, config, {"collect": collect, **known}, modules=modules)
+
+    for attack, variants in _in_turn(suite, len(shadows)):
+        access = ATTACKS[attack].access
+        if access != "one-model" and (attack, ORIGINAL) not in done:
+            copies = {"count": 1 if access == "original+compressed" else 2, "keep": access != "multiple"}
+            done[attack, ORIGINAL] = attack_node(attack, variants, copies)
+        node = attack_node(attack, variants)
+        if not several(variants):
+            done[attack, variants[-1].name] = node
+        baseline = done[attack, ORIGINAL]
+        parents = {"attack": node} if baseline is node else {"attack": node, "baseline": baseline}
+        statistics = suite.statistics.model_dump(mode="json")
+        yield Trial(
+            attack=attack,
+            variants=variants,
+            shadows=shadows,
+            targets=targets,
+            attack_node=node,
+            evaluate_node=make_node("evaluate", node.name, {"targets": list(targets), **statistics}, parents),
+            baseline_node=None if baseline is node else baseline,
+        )
+
+
+def _in_turn(suite: Suite, shadows: int) -> list[tuple[str, tuple[Variant, ...]]]:
+    """Every attack that so many shadows allow, on every set of variants: the original, the variants, sets of several.
 
     So each comes after those that it stacks on or is compared with, and a variant is finished as soon as may be.
     """
     place = {v: i for i, v in enumerate(variants_of(suite))}
-    met = [(attack, variants) for attack in suite.attacks for variants in variant_sets(suite, attack)]
+    able = [a for a in suite.attacks if ATTACKS[a].least_shadows(suite.membership.design) <= shadows]
+    met = [(attack, variants) for attack in able for variants in variant_sets(suite, attack)]
     return sorted(met, key=lambda m: (several(m[1]), place[m[1][-1]], ATTACKS[m[0]].access != "one-model"))
 
 

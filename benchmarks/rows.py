@@ -53,35 +53,21 @@ class Gathered:
         )
 
     def _rows_of(self, trial: Trial) -> Iterator[Row]:
-        suite, plan = self._plan.suite, self._plan
+        plan = self._plan
         metrics = self._read(*_place(trial.evaluate_node), "metrics.json")
-        last = trial.variants[-1]
-        together = several(trial.variants)
-        frameworks = dict.fromkeys(v.framework for v in trial.variants if v.framework != "none")
-        names = [v.name for v in trial.variants] if len(frameworks) > 1 else [v.setting for v in trial.variants]
         for target in trial.targets:
-            trained = derived_seed(suite.seed, "train", target)
-            facts = {} if together else self._facts(target, last)
+            facts = {} if several(trial.variants) else self._facts(target, trial.variants[-1])
+            notes = [facts.pop("notes", ""), *self._read(*_place(trial.attack_node), "notes.json")]
             yield Row(
                 schema_version=SCHEMA_VERSION,
-                suite=suite.name,
                 data=self._data["name"],
                 data_source=self._data["source"],
                 data_version=self._data["version"],
                 data_sha256=self._data["sha256"],
-                model=suite.network.name,
-                framework="+".join(frameworks) or "none",
-                technique="multiple" if together else last.technique,
-                setting=";".join(names) if together else last.setting,
-                attack=trial.attack,
-                access=ATTACKS[trial.attack].access,
-                queries=ATTACKS[trial.attack].queries,
-                shadows=len(trial.shadows),
-                target=target,
-                target_seed=trained,
+                **planned_cells(plan, trial, target),
                 **metrics[target],
                 **facts,
-                baseline=_baseline(trial),
+                notes="; ".join(filter(None, notes)),
                 recipe_sha256=plan.recipe_sha256,
                 versions=self._versions,
                 run_id=plan.run_id,
@@ -130,6 +116,27 @@ class Gathered:
             path = self._store.path(self._nodes[stage, name]) / file
             self._cache[key] = json.loads(path.read_text(encoding="utf-8"))
         return self._cache[key]
+
+
+def planned_cells(plan: Plan, trial: Trial, target: str) -> dict[str, Any]:
+    """The cells of a row that are known before anything is run."""
+    last, together = trial.variants[-1], several(trial.variants)
+    frameworks = dict.fromkeys(v.framework for v in trial.variants if v.framework != "none")
+    names = [v.name for v in trial.variants] if len(frameworks) > 1 else [v.setting for v in trial.variants]
+    return {
+        "suite": plan.suite.name,
+        "model": plan.suite.network.name,
+        "framework": "+".join(frameworks) or "none",
+        "technique": "multiple" if together else last.technique,
+        "setting": ";".join(names) if together else last.setting,
+        "attack": trial.attack,
+        "access": ATTACKS[trial.attack].access,
+        "queries": ATTACKS[trial.attack].queries,
+        "shadows": len(trial.shadows),
+        "target": target,
+        "target_seed": derived_seed(plan.suite.seed, "train", target),
+        "baseline": _baseline(trial),
+    }
 
 
 def _baseline(trial: Trial) -> str:

@@ -134,7 +134,7 @@ def run_node(node: Node, store: Store, execution: Execution) -> float:
     facts = {
         "seconds": round(seconds, 3),
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "versions": versions(),
+        "versions": versions() | _provider(node),
         "machine": {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()},
     }
     store.commit(node, partial, facts)
@@ -151,6 +151,12 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def _provider(node: Node) -> dict[str, str]:
+    """Package and version of other people's code that the node runs."""
+    package, _, number = str(node.config.get("provider", "")).rpartition(" ")
+    return {package: number} if package else {}
 
 
 def _trace(error: BaseException) -> str:

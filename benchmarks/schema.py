@@ -20,7 +20,7 @@ from ..compressors.registry import COMPRESSORS, make_compressor
 from ..compressors.settings import SettingError, parse_setting
 from ..models.data import DataConfig
 from ..models.membership import Membership
-from ..models.networks import NetworkName
+from ..models.networks import NETWORKS, OTHER_NETWORKS, TEXT_NETWORKS
 from ..models.recipe import TrainingRecipe
 
 
@@ -29,12 +29,50 @@ class SuiteError(ValueError):
 
 
 class Network(BaseModel):
-    """Which network is trained; its shapes follow from the data."""
+    """Which network is trained; its shapes follow from the data.
+
+    Attributes:
+        name: of an image network, a text network, or a network of another package.
+        width: of an image network's first stage, or of a text network's states; the usual one where None.
+        layers, heads, intermediate: of a text network; the usual ones where None.
+        weights: hub id or folder that a text network starts from; the usual ones where None.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: NetworkName
+    name: str
     width: int | None = Field(default=None, ge=1)
+    layers: int | None = Field(default=None, ge=1)
+    heads: int | None = Field(default=None, ge=1)
+    intermediate: int | None = Field(default=None, ge=1)
+    weights: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        _known(name, dict.fromkeys((*NETWORKS, *TEXT_NETWORKS, *OTHER_NETWORKS)), "network")
+        OTHER_NETWORKS.check(name)
+        return name
+
+    @model_validator(mode="after")
+    def _kind(self) -> Network:
+        text = (self.layers, self.heads, self.intermediate, self.weights)
+        if self.name not in TEXT_NETWORKS and any(value is not None for value in text):
+            raise ValueError(f"layers, heads, intermediate and weights are for text networks; {self.name} takes images")
+        if self.name in ("bert", "gpt2") and self.weights is None:
+            raise ValueError(f"{self.name} needs weights: a hub id or a folder in the layout of transformers")
+        info = TEXT_NETWORKS.get(self.name)  # type: ignore[call-overload]
+        if info is not None and info.sizes is not None:
+            width, heads = self.width or info.sizes[1], self.heads or info.sizes[2]
+            if width % heads:
+                raise ValueError(f"heads ({heads}) must divide width ({width})")
+        return self
+
+    @property
+    def tokenizer(self) -> str | None:
+        """Which tokenizer its texts are for; None for an image network."""
+        info = TEXT_NETWORKS.get(self.name)  # type: ignore[call-overload]
+        return None if info is None else info.tokenizer or self.weights
 
 
 class Statistics(BaseModel):
@@ -68,6 +106,7 @@ class Suite(BaseModel):
         finetuning: how compressed models are trained on.
         compress: settings, by framework.
         attacks: names of attacks; each is run wherever its access allows.
+        shadow_counts: attack with the first k shadows only, for each k here, instead of with all of them.
         statistics: of the metrics.
         execution: of the run.
     """
@@ -84,6 +123,7 @@ class Suite(BaseModel):
     finetuning: Finetuning = Finetuning()
     compress: dict[str, tuple[str, ...]]
     attacks: tuple[str, ...] = Field(min_length=1)
+    shadow_counts: tuple[int, ...] = ()
     statistics: Statistics = Statistics()
     execution: Execution = Execution()
 
@@ -121,7 +161,43 @@ class Suite(BaseModel):
                     f"{', '.join(online)}: online attacks need shadows trained on the target's examples; "
                     "use membership.design: pool, or the offline attacks"
                 )
+        counts, most = self.counts(), self.membership.shadows
+        if min(counts) < 1 or max(counts) > most or list(counts) != sorted(set(counts)):
+            raise ValueError(f"shadow_counts must rise from 1 to at most membership.shadows, {most}; got {counts}")
+        for attack in self.attacks:
+            if (least := ATTACKS[attack].least_shadows(self.membership.design)) > max(counts):
+                raise ValueError(
+                    f"{attack} needs at least {least} shadows in the {self.membership.design} design, and is given "
+                    f"{max(counts)}; raise membership.shadows or leave it out"
+                )
         return self
+
+    @model_validator(mode="after")
+    def _fits(self) -> Suite:
+        text = self.network.name in TEXT_NETWORKS
+        if text != self.data.is_text:
+            raise ValueError(
+                f"{self.network.name} takes {'texts' if text else 'images'}, and {self.data.name} holds "
+                f"{'texts' if self.data.is_text else 'images'}. (For texts of your own, give data.length as well.)"
+            )
+        if text and self.training.augmentation != "none":
+            raise ValueError("training.augmentation is for images; leave it out")
+        if text and (noisy := [a for a in self.attacks if ATTACKS[a].sensitivity]):
+            raise ValueError(f"{', '.join(noisy)}: noise cannot be added to token ids; leave it out for texts")
+        for framework, settings in self.compress.items():
+            for name in settings:
+                if reason := make_compressor(framework).refusal(parse_setting(name), self.network.name):
+                    raise ValueError(f"{framework} cannot do {name!r} with {self.network.name}: {reason}")
+        return self
+
+    def examples(self) -> DataConfig:
+        """``data``, tokenised for the network where it holds texts."""
+        tokenizer = self.data.tokenizer or self.network.tokenizer
+        return self.data.model_copy(update={"tokenizer": tokenizer}) if self.data.is_text else self.data
+
+    def counts(self) -> tuple[int, ...]:
+        """How many shadows the attacks are fitted on, each in turn."""
+        return self.shadow_counts or (self.membership.shadows,)
 
 
 def _known(name: str, known: Mapping[str, object], kind: str) -> None:

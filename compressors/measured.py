@@ -28,8 +28,8 @@ class Measured:
         bytes: size of the file.
         bytes_gzip: size after gzip -9, in which zeros and shared values show.
         sparsity: zeros among all compressible weights, in [0, 1].
-        distinct_values: the most distinct values in any layer; in any output channel, where each channel
-            has a scale of its own, from quantization or from batch normalisation folded into it.
+        distinct_values: the most distinct values in any layer that the toolkit would cluster; in any output channel,
+            where each channel has a scale of its own, from quantization or from batch normalisation folded into it.
         weight_dtypes: types of the compressible weights.
         layers: number of compressible weight tensors.
     """
@@ -48,12 +48,12 @@ class Measured:
 
 def layer_sparsity(weight: Weight) -> float:
     """Zeros in one layer, in [0, 1]."""
-    return float(np.mean(weight.values == 0))
+    return float(np.mean(weight.zeros))
 
 
 def zero_filters(weight: Weight) -> float:
     """Output channels (axis 0) of one layer that are all zero, in [0, 1]."""
-    return float(np.mean(~weight.values.reshape(len(weight.values), -1).any(axis=1)))
+    return float(np.mean(weight.zeros.reshape(len(weight.values), -1).all(axis=1)))
 
 
 def distinct_values(weight: Weight) -> int:
@@ -72,11 +72,11 @@ def measure(path: Path, weights: tuple[Weight, ...]) -> Measured:
     """
     if not weights:
         raise ArtifactMismatchError(f"No convolution or dense weights were found in {path.name}.")
-    zeros = sum(int(np.sum(w.values == 0)) for w in weights)
+    zeros = sum(int(np.sum(w.zeros)) for w in weights)
     return Measured(
         **file_sizes(path),
         sparsity=zeros / sum(w.values.size for w in weights),
-        distinct_values=max(distinct_values(w) for w in weights),
+        distinct_values=max(map(distinct_values, [w for w in weights if not w.spared] or weights)),
         weight_dtypes=tuple(sorted({str(w.values.dtype) for w in weights})),
         layers=len(weights),
     )
@@ -97,14 +97,15 @@ def check(setting: Setting, weights: tuple[Weight, ...], *, tolerance: float = 0
     shaped = [w for w in weights if not w.spared]
     if (pruning := setting.pruning) is not None:
         if pruning.scope == "global":
-            zeros = sum(int(np.sum(w.values == 0)) for w in weights) / sum(w.values.size for w in weights)
+            zeros = sum(int(np.sum(w.zeros)) for w in shaped) / sum(w.values.size for w in shaped)
             if zeros < pruning.sparsity - tolerance:
                 complaints.append(f"sparsity {zeros:.3f} over all layers, asked for {pruning.sparsity}")
         else:
-            of_layer = layer_sparsity if pruning.scope == "magnitude" else zero_filters
-            for w in shaped:
-                units = w.values.size if pruning.scope == "magnitude" else len(w.values)
-                filters_only = pruning.scope != "magnitude" and w.values.ndim != 4
+            by_weight = pruning.scope in ("magnitude", "magnitude-embeddings")
+            of_layer = layer_sparsity if by_weight else zero_filters
+            for w in weights if pruning.scope == "magnitude-embeddings" else shaped:
+                units = w.values.size if by_weight else len(w.values)
+                filters_only = not by_weight and w.values.ndim != 4
                 if not filters_only and of_layer(w) < pruning.sparsity - tolerance - 1 / units:
                     complaints.append(f"{w.name}: sparsity {of_layer(w):.3f}, asked for {pruning.sparsity}")
     if setting.clustering is not None:
@@ -124,8 +125,10 @@ def check(setting: Setting, weights: tuple[Weight, ...], *, tolerance: float = 0
 
 
 def _dtype_complaints(kind: str, weights: tuple[Weight, ...]) -> list[str]:
-    wanted = "float16" if kind == "float16" else "int8"
+    wanted = {"float16": "float16", "int4-weights": "int4"}.get(kind, "int8")
     others = [w for w in weights if str(w.values.dtype) != wanted]
+    if kind == "int4-weights":  # TF-Lite has no depthwise convolution in 4 bits.
+        others = [w for w in others if not w.spared]
     # Dynamic quantization leaves some kinds of layers alone in some toolchains; one int8 layer shows it ran.
     if not others or (kind == "dynamic" and len(others) < len(weights)):
         return []

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..models.inputs import Augmentation, Normalization
-from ..models.networks import NetworkSpec
+from ..models.inputs import Augmentation, Transform
+from ..models.networks import Spec
+from ..models.recipe import OptimizerName
 from .settings import Setting
 
 
@@ -25,6 +26,10 @@ class Finetuning(BaseModel):
         learning_rate: peak of a cosine schedule that ends at 0, for pruning and quantization-aware training.
         clustering_learning_rate: the same for clustering; smaller, as TF-Lite's toolkit sums the gradients of tied
             weights (the PyTorch adapter takes their mean).
+        momentum: of SGD.
+        weight_decay: as in ``models.recipe.TrainingRecipe``.
+        optimizer: ``sgd`` with momentum, or ``adamw``. The mean gradient of thousands of tied weights is too small for
+            SGD to move them in float32: cluster the large layers of a transformer with ``adamw``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +40,7 @@ class Finetuning(BaseModel):
     clustering_learning_rate: float = Field(default=1e-3, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
+    optimizer: OptimizerName = "sgd"
 
 
 @dataclass(frozen=True)
@@ -44,32 +50,34 @@ class Target:
     Attributes:
         network: architecture and shapes.
         checkpoint: safetensors file with the trained PyTorch weights.
-        normalization: applied to every image, the same for all.
-        images: the model's training examples, uint8 [examples, height, width, channels].
+        normalization: applied to every example, the same for all.
+        images: the model's training examples: images, uint8 [examples, height, width, channels], or token ids of
+            texts, int32 [examples, length].
         labels: int64 [examples].
         augmentation: the augmentation policy's name, used in fine-tuning as in training.
     """
 
-    network: NetworkSpec
+    network: Spec
     checkpoint: Path
-    normalization: Normalization
-    images: NDArray[np.uint8]
+    normalization: Transform
+    images: NDArray[np.generic]
     labels: NDArray[np.int64]
     augmentation: Augmentation = "none"
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One compressible weight tensor (convolution or dense kernel), read back from an artifact.
+    """One compressible weight tensor (convolution or dense kernel, or embedding), read back from an artifact.
 
     Attributes:
         name: the tensor's name in the artifact.
-        values: the stored values, before any dequantization: float32, float16, or int8 (zero point removed).
+        values: the stored values, before any dequantization: float32, float16, int8 or int4.
         scales: quantization scales, [1] or [channels]; None where nothing is quantized.
         channel_axis: the axis of ``values`` that ``scales`` runs along, and that output channels run along.
         folded: whether a converter may have folded batch normalisation into the kernel, scaling each channel:
             shared values are then shared within a channel.
         spared: whether the toolkit neither prunes nor clusters such a kernel; a note in the row says so.
+        zero_point: the stored value that stands for 0.
     """
 
     name: str
@@ -78,13 +86,20 @@ class Weight:
     channel_axis: int = 0
     folded: bool = False
     spared: bool = False
+    zero_point: int = 0
+
+    @property
+    def zeros(self) -> NDArray[np.bool_]:
+        """Which values stand for 0, of the shape of ``values``."""
+        found: NDArray[np.bool_] = self.values == self.values.dtype.type(self.zero_point)
+        return found
 
 
 class Predictor(Protocol):
     """Runs an artifact with its own interpreter."""
 
     def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Logits, float32 [examples, classes], dequantized, of un-augmented examples (uint8 images)."""
+        """Logits, float32 [examples, classes], dequantized, of un-augmented examples (images or token ids)."""
         ...
 
 
@@ -94,8 +109,13 @@ class Compressor(Protocol):
     framework: str
     suffix: str
 
-    def refusal(self, setting: Setting) -> str | None:
-        """Why this toolchain cannot do ``setting`` (one sentence), or None where it can. Imports no framework."""
+    def refusal(self, setting: Setting, network: str | None = None) -> str | None:
+        """Why this toolchain cannot do ``setting`` (one sentence), or None where it can. Imports no framework.
+
+        Args:
+            setting: what is asked for.
+            network: name of the network that it is to be done to, if known.
+        """
         ...
 
     def compress(
@@ -115,8 +135,6 @@ class Compressor(Protocol):
         """The compressible weights, read back from the artifact at ``path`` (never from memory)."""
         ...
 
-    def predictor(
-        self, path: Path, normalization: Normalization, *, batch_size: int = 32, threads: int = 1
-    ) -> Predictor:
+    def predictor(self, path: Path, normalization: Transform, *, batch_size: int = 32, threads: int = 1) -> Predictor:
         """Load the artifact into its own interpreter."""
         ...

@@ -6,20 +6,27 @@ import difflib
 import importlib
 from dataclasses import dataclass
 
+from ..plugins import Registry
 from .protocol import Compressor
 from .settings import SettingError
 
 
 @dataclass(frozen=True)
 class AdapterInfo:
-    """Where an adapter lives, and what it is."""
+    """Where an adapter lives, and what it is.
+
+    Attributes:
+        module: below ``compleak.compressors``; in another package's row, its own ``package.module``.
+        cls: the adapter's class, made without arguments.
+        description: one line.
+    """
 
     module: str
     cls: str
     description: str
 
 
-COMPRESSORS: dict[str, AdapterInfo] = {
+_OWN: dict[str, AdapterInfo] = {
     "tflite": AdapterInfo(
         "tflite.adapter",
         "TfliteCompressor",
@@ -31,6 +38,8 @@ COMPRESSORS: dict[str, AdapterInfo] = {
         "PyTorch Mobile (.ptl): torch.ao quantization, torch.nn.utils.prune, the lite interpreter",
     ),
 }
+
+COMPRESSORS: Registry[AdapterInfo] = Registry("compressors", _OWN, AdapterInfo)
 
 
 def make_compressor(framework: str) -> Compressor:
@@ -44,6 +53,7 @@ def make_compressor(framework: str) -> Compressor:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise SettingError(f"Unknown framework {framework!r}.{hint} Known: {', '.join(COMPRESSORS)}.")
     info = COMPRESSORS[framework]
-    module = importlib.import_module(f"{__package__}.{info.module}")
+    own = not COMPRESSORS.provider(framework)
+    module = importlib.import_module(f"{__package__}.{info.module}" if own else info.module)
     adapter: Compressor = getattr(module, info.cls)()
     return adapter

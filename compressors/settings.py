@@ -4,6 +4,7 @@ A setting is a sequence of steps joined by ``+``, always in the order prune, clu
 
     float32                                     conversion only, nothing compressed
     pruning-magnitude-0.6                       60 % of each layer's weights are zero
+    pruning-magnitude-embeddings-0.6            the same, and of each embedding of a text network
     pruning-global-0.6                          60 % of all weights together are zero
     pruning-filter-l1-0.5, pruning-filter-l2-0.5   half of each layer's filters are zero
     clustering-k16                              at most 16 distinct values a layer
@@ -11,6 +12,8 @@ A setting is a sequence of steps joined by ``+``, always in the order prune, clu
     quantization-float16
     quantization-int8-static                    int8 weights and activations, calibrated
     quantization-int8-qat                       the same, after quantization-aware training
+    quantization-int8-weights                   int8 weights, widened before they are used; float activations
+    quantization-int4-weights                   the same with int4 weights
     pruning-magnitude-0.8+clustering-k16+quantization-int8-qat
 
 The names are ours; the vocabulary is the field's.
@@ -23,8 +26,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-PruningScope = Literal["magnitude", "global", "filter-l1", "filter-l2"]
-QuantizationKind = Literal["dynamic", "float16", "int8-static", "int8-qat"]
+PruningScope = Literal["magnitude", "magnitude-embeddings", "global", "filter-l1", "filter-l2"]
+QuantizationKind = Literal["dynamic", "float16", "int8-static", "int8-qat", "int8-weights", "int4-weights"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Pruning:
     """Zero a fraction of the weights.
 
     Attributes:
-        scope: ``magnitude`` ranks weights within each layer, ``global`` over all layers,
+        scope: ``magnitude`` ranks weights within each layer, and leaves embeddings alone, which
+            ``magnitude-embeddings`` does not; ``global`` over all layers,
             ``filter-l1`` and ``filter-l2`` rank whole filters of each layer by their norm.
         sparsity: fraction of weights (or filters) that become zero, in (0, 1).
     """
@@ -97,11 +101,14 @@ class Setting:
         return "+".join(type(s).__name__.lower() for s in self.steps) or "conversion"
 
 
-_PRUNING = re.compile(r"pruning-(?P<scope>magnitude|global|filter-l1|filter-l2)-(?P<sparsity>0?\.\d+)")
+_PRUNING = re.compile(
+    r"pruning-(?P<scope>magnitude|magnitude-embeddings|global|filter-l1|filter-l2)-(?P<sparsity>0?\.\d+)"
+)
 _CLUSTERING = re.compile(r"clustering-k(?P<k>\d+)")
 _EXAMPLES = (
     "float32",
     "pruning-magnitude-0.6",
+    "pruning-magnitude-embeddings-0.6",
     "pruning-global-0.6",
     "pruning-filter-l1-0.5",
     "pruning-filter-l2-0.5",

@@ -7,33 +7,33 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .inputs import Augmentation, Normalization, augment
+from .inputs import Augmentation, Transform, augment
 
 
 def epoch_batches(
-    images: NDArray[np.uint8],
+    inputs: NDArray[np.generic],
     labels: NDArray[np.int64],
     *,
     batch_size: int,
     augmentation: Augmentation,
-    normalization: Normalization,
+    normalization: Transform,
     seed: int,
     epoch: int,
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+) -> Iterator[tuple[NDArray[np.float32] | NDArray[np.int64], NDArray[np.int64]]]:
     """One shuffled pass over the training set.
 
     A last batch of a single example is joined to none and left out of this epoch (batch normalisation cannot
     train on it).
 
     Yields:
-        images float32 [batch, height, width, channels] and labels int64 [batch].
+        inputs, float32 [batch, height, width, channels] or int64 [batch, length], and labels int64 [batch].
     """
     rng = np.random.default_rng((seed, epoch))
-    order = rng.permutation(len(images))
+    order = rng.permutation(len(inputs))
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         if len(batch) > 1:
-            yield normalization(augment(images[batch], augmentation, rng)), labels[batch]
+            yield normalization(augment(inputs[batch], augmentation, rng)), labels[batch]
 
 
 def cosine_learning_rate(peak: float, step: int, steps: int) -> float:

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .networks import NetworkSpec, build
+from .networks import Spec, build
 
 
 class CheckpointError(ValueError):
@@ -20,7 +20,7 @@ def save_checkpoint(module: nn.Module, path: Path) -> None:
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}, path)
 
 
-def load_network(spec: NetworkSpec, path: Path) -> nn.Module:
+def load_network(spec: Spec, path: Path) -> nn.Module:
     """Build the network of ``spec`` with the weights in ``path``, on the CPU, in evaluation mode.
 
     Raises:
@@ -30,8 +30,9 @@ def load_network(spec: NetworkSpec, path: Path) -> nn.Module:
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
+        shapes = ", ".join(f"{key} {value or 'usual'}" for key, value in spec.model_dump(exclude={"name"}).items())
         raise CheckpointError(
-            f"{path} does not hold the weights of {spec.name} (width {spec.width or 'usual'}, images "
-            f"{spec.image}, {spec.classes} classes). Give the spec it was trained with, or train again. {error}"
+            f"{path} does not hold the weights of {spec.name} ({shapes}). "
+            f"Give the spec it was trained with, or train again. {error}"
         ) from error
     return network.eval()

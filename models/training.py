@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .batches import cosine_learning_rate, epoch_batches
-from .inputs import Normalization
-from .networks import NetworkSpec, build
+from .inputs import Transform
+from .networks import Spec, TextSpec, build
+from .optimizers import make_optimizer
+from .pretrained import initialise
 from .recipe import TrainingRecipe
 
-Images = NDArray[np.uint8]
+Inputs = NDArray[np.generic]
 Labels = NDArray[np.int64]
 
 
@@ -60,18 +62,18 @@ class TrainedModel:
 
 
 def train(
-    spec: NetworkSpec,
+    spec: Spec,
     recipe: TrainingRecipe,
-    images: Images,
+    inputs: Inputs,
     labels: Labels,
-    normalization: Normalization,
+    normalization: Transform,
     *,
-    dev: tuple[Images, Labels] | None = None,
+    dev: tuple[Inputs, Labels] | None = None,
     seed: int,
     device: str = "cpu",
     on_epoch: Callable[[int, int, float], None] | None = None,
 ) -> TrainedModel:
-    """Train the network of ``spec`` from scratch.
+    """Train the network of ``spec``: an image network from scratch, a text network from ``spec.weights``.
 
     On one machine, the same arguments and number of threads give the same weights, byte for byte. The caller's
     random state is left as it was.
@@ -79,35 +81,39 @@ def train(
     Args:
         spec: what to build.
         recipe: how to train it.
-        images: training examples, uint8 [examples, height, width, channels].
+        inputs: training examples: uint8 [examples, height, width, channels], or token ids [examples, length].
         labels: int64 [examples].
-        normalization: of all images.
-        dev: images and labels that are only reported on.
+        normalization: of all inputs.
+        dev: inputs and labels that are only reported on.
         seed: of the first weights, the order, the augmentation and dropout.
         device: where to train.
         on_epoch: called after each epoch with the epochs done, all epochs, and the epoch's mean loss.
 
     Raises:
-        ValueError: images or labels that do not fit ``spec``.
+        ValueError: inputs or labels that do not fit ``spec``.
         DivergedError: the loss became infinite or not a number.
     """
-    _check(spec, images, labels)
+    _check(spec, inputs, labels)
     history: list[Epoch] = []
     with _reproducible(seed, device):
         # Built on the CPU, so that every device starts from the same weights.
-        network = build(spec).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        optimizer = torch.optim.SGD(
-            network.parameters(),
-            lr=recipe.learning_rate,
+        network = build(spec)
+        if isinstance(spec, TextSpec):
+            initialise(network, spec)
+        network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        optimizer = make_optimizer(
+            network,
+            recipe.optimizer,
+            learning_rate=recipe.learning_rate,
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
         )
-        full, left = divmod(len(images), recipe.batch_size)
+        full, left = divmod(len(inputs), recipe.batch_size)
         steps, step = recipe.epochs * (full + (left > 1)), 0
         for epoch in range(recipe.epochs):
             totals, seen = torch.zeros(2, dtype=torch.float64, device=device), 0
             for batch, truth in epoch_batches(
-                images,
+                inputs,
                 labels,
                 batch_size=recipe.batch_size,
                 augmentation=recipe.augmentation,
@@ -118,7 +124,7 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = cosine_learning_rate(recipe.learning_rate, step, steps)
                 target = torch.from_numpy(truth).to(device, non_blocking=True)
-                logits = network(_to_tensor(batch, device))
+                logits = network(as_tensor(batch, device))
                 loss = F.cross_entropy(logits, target)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -147,7 +153,7 @@ def train(
 
 
 def predict_logits(
-    module: nn.Module, images: Images, normalization: Normalization, *, batch_size: int = 256
+    module: nn.Module, inputs: Inputs, normalization: Transform, *, batch_size: int = 256
 ) -> NDArray[np.float32]:
     """Logits of un-augmented examples, float32 [examples, classes], computed where ``module`` is.
 
@@ -155,12 +161,12 @@ def predict_logits(
 
     Args:
         module: a network in evaluation mode.
-        images: uint8 [examples, height, width, channels].
+        inputs: uint8 [examples, height, width, channels], or token ids [examples, length].
         normalization: the one it was trained with.
         batch_size: examples a forward pass.
 
     Raises:
-        ValueError: a layer is in training mode, or there are no images.
+        ValueError: a layer is in training mode, or there are no inputs.
         RuntimeError: a buffer (a batch-normalisation statistic, say) changed while predicting.
     """
     if training := [name or type(m).__name__ for name, m in module.named_modules() if m.training]:
@@ -168,34 +174,40 @@ def predict_logits(
             f"predict_logits needs a network in evaluation mode, but {training[0]} is training: its output would "
             "depend on the other examples of the batch. Call module.eval() first."
         )
-    if not len(images):
-        raise ValueError("predict_logits was given no images.")
+    if not len(inputs):
+        raise ValueError("predict_logits was given no examples.")
     before = {name: buffer.clone() for name, buffer in module.named_buffers()}
-    logits = [forward(module, images[i : i + batch_size], normalization) for i in range(0, len(images), batch_size)]
+    logits = [forward(module, inputs[i : i + batch_size], normalization) for i in range(0, len(inputs), batch_size)]
     for name, buffer in module.named_buffers():
         if not torch.equal(buffer, before[name]):
             raise RuntimeError(f"Predicting changed {name}: the queries would leak into the network.")
     return np.concatenate(logits)
 
 
-def forward(module: nn.Module, images: Images, normalization: Normalization) -> NDArray[np.float32]:
+def forward(module: nn.Module, inputs: Inputs, normalization: Transform) -> NDArray[np.float32]:
     """One batch through a network in evaluation mode, unchecked: float32 [examples, classes]."""
     device = next(module.parameters()).device
     with torch.inference_mode():
-        logits: NDArray[np.float32] = module(_to_tensor(normalization(images), device)).cpu().numpy()
+        logits: NDArray[np.float32] = module(as_tensor(normalization(inputs), device)).cpu().numpy()
     return logits
 
 
-def _to_tensor(images: NDArray[np.float32], device: torch.device | str) -> Tensor:
-    """[batch, channels, height, width] over the same memory: channels last, which convolutions are fastest on."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).to(device, non_blocking=True)
+def as_tensor(batch: NDArray[np.float32] | NDArray[np.int64], device: torch.device | str = "cpu") -> Tensor:
+    """What a network takes of a transformed batch, over the same memory.
+
+    Images [batch, height, width, channels] become [batch, channels, height, width], channels last in memory, which
+    convolutions are fastest on. Token ids [batch, length] stay as they are.
+    """
+    tensor = torch.from_numpy(batch)
+    return (tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor).to(device, non_blocking=True)
 
 
-def _check(spec: NetworkSpec, images: Images, labels: Labels) -> None:
-    if len(images) != len(labels) or len(images) < 2:
-        raise ValueError(f"Expected two or more images, each with a label; got {len(images)} and {len(labels)}.")
-    if images.shape[1:] != spec.image:
-        raise ValueError(f"{spec.name} was specified for images {spec.image}, got {images.shape[1:]}.")
+def _check(spec: Spec, inputs: Inputs, labels: Labels) -> None:
+    if len(inputs) != len(labels) or len(inputs) < 2:
+        raise ValueError(f"Expected two or more examples, each with a label; got {len(inputs)} and {len(labels)}.")
+    shape, kind = ((spec.length,), "texts of length") if isinstance(spec, TextSpec) else (spec.image, "images")
+    if inputs.shape[1:] != shape:
+        raise ValueError(f"{spec.name} was specified for {kind} {shape}, got {inputs.shape[1:]}.")
     if labels.min() < 0 or labels.max() >= spec.classes:
         raise ValueError(
             f"Labels must be 0 to {spec.classes - 1} ({spec.classes} classes), got {labels.min()} to {labels.max()}."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ _IDENTITY = (
     "target", "target_seed", "shadows", "recipe_sha256",
 )  # fmt: skip
 _EXECUTED = re.compile(r"'*[=+\-@＝＋－＠]")
+_FIELDS = set(Row.model_fields)
 _TEXT = frozenset(f.alias or name for name, f in Row.model_fields.items() if f.annotation is str)
 
 
@@ -39,13 +41,18 @@ def sort_rows(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: [_natural(str(getattr(row, name))) for name in _IDENTITY])
 
 
+def identity(row: Row) -> tuple[str | int, ...]:
+    """What must not appear twice: the same attack on the same variant of the same target, by the same recipe."""
+    return tuple(getattr(row, name) for name in _IDENTITY)
+
+
 def leaderboard_csv(rows: Sequence[Row]) -> str:
     """The file's text; the same rows in any order give the same text.
 
     Raises:
         LeaderboardError: two rows of the same attack on the same model, or a row of another schema version.
     """
-    seen = Counter(tuple(getattr(row, name) for name in _IDENTITY) for row in rows)
+    seen = Counter(map(identity, rows))
     if repeats := [key for key, count in seen.items() if count > 1]:
         raise LeaderboardError(
             f"{len(repeats)} rows appear more than once; the first is "
@@ -57,7 +64,7 @@ def leaderboard_csv(rows: Sequence[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns())
     for row in sort_rows(rows):
-        writer.writerow([_write_cell(name, value) for name, value in row.cells().items()])
+        writer.writerow([cell_text(name, value) for name, value in row.cells().items()])
     return text.getvalue()
 
 
@@ -78,22 +85,23 @@ def read_leaderboard(path: Path) -> list[Row]:
             with the line.
         FileNotFoundError: nothing there.
     """
+    names = list(columns())
     try:
         text = path.read_bytes().decode()
-        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = next(lines, None)
+        if header is None or not text.endswith("\n"):
+            raise LeaderboardError(f"{path} is empty or cut short. Write it again from the run it came from.")
+        if header != names:
+            if header[:1] == ["schema_version"] and (first := next(lines, None)) is not None:
+                _check_version(first[0] if first else "", path)
+            odd = [n for n in header if n not in names] + [n for n in names if n not in header]
+            raise LeaderboardError(
+                f"{path} has other columns than schema version {SCHEMA_VERSION}: {odd or 'their order'}."
+            )
+        return [_read_row(line, number, path) for number, line in enumerate(lines, start=2)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise LeaderboardError(f"{path} is no CSV file in UTF-8: {error}.") from error
-    names = list(columns())
-    if not lines or not text.endswith("\n"):
-        raise LeaderboardError(f"{path} is empty or cut short. Write it again from the run it came from.")
-    if lines[0] and lines[0][0] == "schema_version" and len(lines) > 1:
-        _check_version(lines[1][0] if lines[1] else "", path)
-    if lines[0] != names:
-        odd = [n for n in lines[0] if n not in names] + [n for n in names if n not in lines[0]]
-        raise LeaderboardError(
-            f"{path} has other columns than schema version {SCHEMA_VERSION}: {odd or 'their order'}."
-        )
-    return [_read_row(line, number, path) for number, line in enumerate(lines[1:], start=2)]
 
 
 def format_cell(value: str | Cell) -> str:
@@ -103,9 +111,15 @@ def format_cell(value: str | Cell) -> str:
     return f"{value + 0.0:.6g}" if isinstance(value, float) else str(value)
 
 
-def _write_cell(name: str, value: str | Cell) -> str:
+def neutral(text: str) -> str:
+    """Text as a spreadsheet may have it: behind an apostrophe, if it would be executed otherwise."""
+    return f"'{text}" if _EXECUTED.match(text) else text
+
+
+def cell_text(name: str, value: str | Cell) -> str:
+    """The cell of column ``name`` as the file has it."""
     if name in _TEXT:
-        return f"'{value}" if _EXECUTED.match(str(value)) else str(value)
+        return neutral(str(value))
     if name.endswith("_threshold") and isinstance(value, float):
         return repr(value + 0.0)
     return format_cell(value)
@@ -119,11 +133,14 @@ def _read_row(line: Sequence[str], number: int, path: Path) -> Row:
     cells: dict[str, str | None] = {}
     for name, cell in zip(names, line, strict=True):
         if name in _TEXT:
-            cells[name] = cell[1:] if cell.startswith("'") and _EXECUTED.match(cell) else cell
+            cells[name] = sys.intern(cell[1:] if cell.startswith("'") and _EXECUTED.match(cell) else cell)
         else:
             cells[name] = cell or None
     try:
-        return Row.model_validate(cells)
+        row = Row.model_validate(cells)
+        # Every row has every field: one set for all of them saves a third of the memory of a large file.
+        object.__setattr__(row, "__pydantic_fields_set__", _FIELDS)
+        return row
     except ValidationError as error:
         first = error.errors()[0]
         raise LeaderboardError(

@@ -8,7 +8,10 @@ what                   in a run's folder                        beside a publish
 rows                   ``leaderboard.csv``                      ``NAME.csv``
 null control           ``null_control.csv``, if there is one    ``NAME.null.csv``, if there is one
 suite                  ``suite.yaml``                           ``NAME.provenance.json``, key ``suite``
-scores                 ``nodes/attack/*/TARGET.parquet``        ``NAME.scores.parquet``
+scores                 ``nodes/attack/*/TARGET.parquet``        ``NAME.scores.parquet``, or at the
+                                                                address that the provenance has
+provenance             ``nodes/*/*/manifest.json``              ``NAME.provenance.json``
+means over targets     none                                     ``NAME.summary.csv``
 =====================  =======================================  =====================================
 """
 
@@ -105,11 +108,15 @@ def open_results(path: Path) -> Results:
                     f"{path} holds no {LEADERBOARD}. Give the folder of a finished run, as runs/quickstart."
                 )
             suite = yaml.safe_load((path / SUITE).read_text(encoding="utf-8")) if (path / SUITE).is_file() else {}
+            if not isinstance(suite or {}, dict):
+                raise ResultsError(f"{path / SUITE} is no suite: it must hold a mapping.")
             return Results(path, _rows(path / LEADERBOARD), _rows(path / NULL_CONTROL), suite or {})
         if path.suffix == ".csv" and path.is_file():
             notes = path.with_suffix(".provenance.json")
-            suite = json.loads(notes.read_text(encoding="utf-8")).get("suite", {}) if notes.is_file() else {}
-            return Results(path, _rows(path), _rows(path.with_suffix(".null.csv")), suite)
+            content = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
+            if not isinstance(content, dict) or not isinstance(content.get("suite", {}), dict):
+                raise ResultsError(f"{notes} is no provenance: it must hold an object with the key 'suite'.")
+            return Results(path, _rows(path), _rows(path.with_suffix(".null.csv")), content.get("suite", {}))
     except (LeaderboardError, OSError, UnicodeDecodeError, yaml.YAMLError, json.JSONDecodeError) as error:
         raise ResultsError(str(error)) from error
     raise ResultsError(

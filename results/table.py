@@ -29,15 +29,17 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
     """An excerpt of ``rows``: a table for each framework and technique. ASCII, and fit for 80 characters a line.
 
     Over several targets a cell is their mean, and the interval runs from the least lower to the greatest upper end.
-    The control (target ``null``) is left out. A star marks a difference from the original that is significant, for
-    every target, after Holm's correction for all the differences in ``rows``, shown or not.
+    The control (target ``null``) is left out, and so are attacks that used fewer shadows than others. A star marks a
+    difference from the original that is significant, for every target, after Holm's correction for all the differences
+    in ``rows``, shown or not.
 
     Args:
         rows: of one or more suites.
         attacks: which attacks to show.
     """
     real = [row for row in sort_rows(rows) if row.target != _NULL]
-    shown = [row for row in real if row.attack in attacks]
+    most = max((row.shadows for row in real), default=0)
+    shown = [row for row in real if row.attack in attacks and row.shadows == most]
     marked = significant(real)
     tables: list[Table | Text] = []
     for _, section in groupby(shown, key=lambda r: (r.suite, r.data, r.model, r.framework, r.technique)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -49,7 +50,7 @@ class Recorded:
 
 
 def run(job: Job) -> None:
-    """Write ``TARGET.parquet``: example id, member, score for each target, with the shadows' threshold.
+    """Write ``TARGET.parquet``: example id, member, score for each target, with the shadows' threshold; ``notes.json``.
 
     An attack that stacks on others finds them among the parents, by the name of the compressed variant.
     """
@@ -63,9 +64,16 @@ def run(job: Job) -> None:
     more = {"forest": lambda variant: Recorded(job.parents[variant])} if len(job.parents) > 1 else {}
     # Not through the registry: an attack added there must not make every other attack run again.
     module, _, factory = config["factory"].partition(":")
-    make = getattr(importlib.import_module(f"{ATTACKS}.{module}"), factory)
+    make = getattr(importlib.import_module(module if config.get("provider") else f"{ATTACKS}.{module}"), factory)
     attack: Attack = make(**config["arguments"], **more)
-    attack.fit(observations.select(models=config["shadows"]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        attack.fit(observations.select(models=config["shadows"]))
+        threshold = attack.threshold
+    # What an attack has to say of itself belongs to its row; any other warning is for whoever watches.
+    job.write("notes.json", sorted({str(w.message) for w in caught if w.category is UserWarning}))
+    for other in (w for w in caught if w.category is not UserWarning):
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
     if hasattr(attack, "held_out"):
         np.save(job.out / HELD_OUT, attack.held_out, allow_pickle=False)
     for target in config["targets"]:
@@ -81,7 +89,7 @@ def run(job: Job) -> None:
                 target=target,
                 variant=";".join(observations.variants),
                 attack=attack.name,
-                threshold=attack.threshold,
+                threshold=threshold,
             ),
             job.out / f"{target}.parquet",
         )

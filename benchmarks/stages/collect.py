@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...attacks.observations import ORIGINAL, Observations
 from ...models.membership import NULL
@@ -21,16 +22,21 @@ def run(job: Job) -> None:
     pool = open_pool(config["data"], data)
     split = split_of(config, pool)
     models, variants, ids = config["models"], config["variants"], split.observed_ids()
-    logits = np.stack(
-        [[np.load(job.parents[f"{m}/{v}"] / "logits.npy", allow_pickle=False) for v in variants] for m in models]
-    )
+    logits = _of_all(job, "logits.npy")
     first = config["targets"][0]
     # The null control is held to the first target's membership: it has seen neither side.
     member = np.stack([split.member(first if m == NULL else m, ids) for m in models])
     calibration = np.stack([np.isin(ids, split.evaluation_ids(m)) & (m != NULL) for m in models])
     labels = pool.labels[ids]
     observations = Observations.from_arrays(
-        logits, labels, models=models, variants=variants, examples=ids, member=member, calibration=calibration
+        logits,
+        labels,
+        models=models,
+        variants=variants,
+        examples=ids,
+        member=member,
+        calibration=calibration,
+        sensitivity=_of_all(job, "sensitivity.npy") if "sensitivity" in config else None,
     )
     observations.save(job.out / "observations.zarr")
 
@@ -50,3 +56,10 @@ def run(job: Job) -> None:
         }
     job.write("utility.json", utility)
     job.write("evaluation.json", {t: split.evaluation_ids(t).tolist() for t in utility})
+
+
+def _of_all(job: Job, file: str) -> NDArray[np.float32]:
+    """A file of every observation, [models, variants, examples, classes]."""
+    variants = job.config["variants"]
+    models = [[f"{model}/{variant}" for variant in variants] for model in job.config["models"]]
+    return np.stack([[np.load(job.parents[name] / file, allow_pickle=False) for name in names] for names in models])

@@ -21,7 +21,7 @@ def run(job: Job) -> None:
         network=network_of(config, data),
         checkpoint=job.parents["train"] / "model.safetensors",
         normalization=normalization_in(data),
-        images=pool.images[ids],
+        images=pool.inputs[ids],
         labels=pool.labels[ids],
         augmentation=config["augmentation"],
     )
@@ -33,4 +33,4 @@ def run(job: Job) -> None:
     notes = compressor.compress(target, setting, finetuning, artifact, seed=config["seed"])
     weights = compressor.weights(artifact)
     check(setting, weights)
-    job.write("measured.json", {**measure(artifact, weights).as_json(), "notes": list(notes)})
+    job.write("measured.json", {**measure(artifact, weights).as_json(), "notes": [*notes, *data.get("notes", [])]})

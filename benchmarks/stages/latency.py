@@ -24,7 +24,7 @@ LEAST_REPEATS = 5
 def run(job: Job) -> None:
     """Write ``latency.json``: median milliseconds an example, by batch size, with one thread."""
     config, data = job.config, job.read("data", "data.json")
-    images = open_pool(config["data"], data).images[: max(BATCHES)]
+    inputs = open_pool(config["data"], data).inputs[: max(BATCHES)]
     normalization = normalization_in(data)
 
     def predictor(batch: int) -> Predictor:
@@ -36,7 +36,7 @@ def run(job: Job) -> None:
         artifact = job.parents["compress"] / f"model{compressor.suffix}"
         return compressor.predictor(artifact, normalization, batch_size=batch, threads=1)
 
-    job.write("latency.json", {str(b): _median_ms(predictor(b), images[:b]) for b in BATCHES})
+    job.write("latency.json", {str(b): _median_ms(predictor(b), inputs[:b]) for b in BATCHES})
 
 
 def _median_ms(predict: Predictor, batch: NDArray[np.generic]) -> float:

@@ -7,11 +7,16 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from ...models.data import DataConfig, Pool, load_pool
-from ...models.inputs import Normalization
+from ...models.inputs import Transform
 from ...models.membership import Membership, Split
-from ...models.networks import NetworkSpec
+from ...models.networks import TEXT_NETWORKS, NetworkSpec, Spec, TextSpec
+from ...models.pretrained import sizes
+
+SIZES = ("layers", "width", "heads", "intermediate")
+_TRANSFORM: TypeAdapter[Transform] = TypeAdapter(Transform)
 
 
 class DataChangedError(RuntimeError):
@@ -41,14 +46,22 @@ def open_pool(config: Mapping[str, Any], data: Mapping[str, Any]) -> Pool:
 def split_of(config: Mapping[str, Any], pool: Pool) -> Split:
     """The membership design of a node's config, applied to the pool."""
     membership = Membership.model_validate(config["membership"])
-    return Split(membership, np.arange(len(pool.images)), config["split_seed"])
+    return Split(membership, np.arange(len(pool.labels)), config["split_seed"])
 
 
-def network_of(config: Mapping[str, Any], data: Mapping[str, Any]) -> NetworkSpec:
+def network_of(config: Mapping[str, Any], data: Mapping[str, Any]) -> Spec:
     """The network of a node's config, with the shapes of the data."""
-    return NetworkSpec(**config["network"], image=tuple(data["image"]), classes=data["classes"])
+    network, classes = config["network"], data["classes"]
+    if network["name"] not in TEXT_NETWORKS:
+        return NetworkSpec(name=network["name"], width=network["width"], image=tuple(data["image"]), classes=classes)
+    info = TEXT_NETWORKS[network["name"]]
+    weights = str(network["weights"]) if network["weights"] else info.weights
+    usual = sizes(weights or "") if info.sizes is None else dict(zip(SIZES, info.sizes, strict=True))
+    chosen = {name: network[name] or usual[name] for name in SIZES}
+    tokens = data["normalization"]
+    return TextSpec(name=network["name"], **chosen, **tokens, classes=classes, weights=weights)
 
 
-def normalization_in(data: Mapping[str, Any]) -> Normalization:
-    """The normalization that ``data.json`` states."""
-    return Normalization.model_validate(data["normalization"])
+def normalization_in(data: Mapping[str, Any]) -> Transform:
+    """The normalization that ``data.json`` states: of images, or of token ids."""
+    return _TRANSFORM.validate_python(data["normalization"])

@@ -24,10 +24,10 @@ def run(job: Job) -> None:
     trained = train(
         network_of(config, data),
         TrainingRecipe.model_validate(config["training"]),
-        pool.images[ids],
+        pool.inputs[ids],
         pool.labels[ids],
         normalization_in(data),
-        dev=(pool.images[split.dev], pool.labels[split.dev]),
+        dev=(pool.inputs[split.dev], pool.labels[split.dev]),
         seed=config["seed"],
         device=_device(job.device),
     )

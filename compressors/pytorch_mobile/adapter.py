@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...models.inputs import Normalization
+from ...models.inputs import Transform
+from ...models.networks import TEXT_NETWORKS
 from ..protocol import Finetuning, Target, Weight
 from ..settings import Setting, SettingError
 
@@ -21,6 +22,14 @@ _NOTES = {
     "int8-static": _INT8_SPEED,
     "int8-qat": _INT8_SPEED,
 }
+_TEXT_NOTES = {
+    "dynamic": f"Dense layers and embeddings are int8. {_INT8_SPEED}",
+    "float16": "Kernels and embeddings are stored as float16 and widened to float32 when they run.",
+    "int8-static": (
+        "Dense layers compute in int8 and embeddings are stored in int8; attention, normalisation and GELU are "
+        f"computed in float32. {_INT8_SPEED}"
+    ),
+}
 
 
 class PytorchMobileCompressor:
@@ -29,8 +38,21 @@ class PytorchMobileCompressor:
     framework = "pytorch-mobile"
     suffix = ".ptl"
 
-    def refusal(self, setting: Setting) -> str | None:
-        """Why PyTorch Mobile cannot do ``setting``, or None where it can."""
+    def refusal(self, setting: Setting, network: str | None = None) -> str | None:
+        """Why PyTorch Mobile cannot do ``setting``, or None where it can.
+
+        Args:
+            setting: what is asked for.
+            network: name of the network that it is to be done to, if known.
+        """
+        kind = setting.quantization.kind if setting.quantization is not None else None
+        if kind in ("int8-weights", "int4-weights"):
+            return (
+                f"{setting.name!r}: PyTorch Mobile has no kernels that widen integer weights; give "
+                "quantization-dynamic, which rounds activations as well while it runs, or quantization-float16."
+            )
+        if network is not None and (reason := _misfit(setting, text=network in TEXT_NETWORKS)) is not None:
+            return f"{setting.name!r}: {reason}"
         clusters = setting.clustering.clusters if setting.clustering is not None else 0
         int8 = setting.quantization is not None and setting.quantization.kind.startswith("int8")
         if clusters >= _INT8_VALUES and int8:
@@ -53,7 +75,7 @@ class PytorchMobileCompressor:
             UntrainedError: fine-tuning moved nothing.
             ArtifactError: what was written is not the compressed network.
         """
-        if (reason := self.refusal(setting)) is not None:
+        if (reason := self.refusal(setting, target.network.name)) is not None:
             raise SettingError(reason)
         from .pipeline import make_artifact
 
@@ -64,22 +86,50 @@ class PytorchMobileCompressor:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-        quantization = (_NOTES[setting.quantization.kind],) if setting.quantization is not None else ()
-        return (_optimizer_note(), *quantization)
+        return (_optimizer_note(), *_notes(setting, text=target.network.name in TEXT_NETWORKS))
 
     def weights(self, path: Path) -> tuple[Weight, ...]:
-        """Convolution and dense kernels, read back from the file at ``path``."""
+        """Convolution and dense kernels, and embeddings, read back from the file at ``path``."""
         from .readback import read_weights
 
         return read_weights(path.read_bytes())
 
     def predictor(
-        self, path: Path, normalization: Normalization, *, batch_size: int = 32, threads: int = 1
+        self, path: Path, normalization: Transform, *, batch_size: int = 32, threads: int = 1
     ) -> LitePredictor:
         """Load the file at ``path`` into the lite interpreter. Load only files that this program wrote."""
         from .lite import load_predictor
 
         return load_predictor(path, normalization, batch_size=batch_size, threads=threads)
+
+
+def _misfit(setting: Setting, *, text: bool) -> str | None:
+    """Why a setting does not fit texts, or images."""
+    scope = setting.pruning.scope if setting.pruning is not None else None
+    if not text:
+        fits = scope != "magnitude-embeddings"
+        return None if fits else "a network for images has no embeddings; give pruning-magnitude."
+    if scope in ("filter-l1", "filter-l2"):
+        return "a transformer has no convolution whose filters could be pruned; give pruning-magnitude."
+    if setting.quantization is not None and setting.quantization.kind == "int8-qat":
+        return (
+            "quantization-aware training is done in FX graph mode, which cannot read a transformer; give "
+            "quantization-int8-static."
+        )
+    return None
+
+
+def _notes(setting: Setting, *, text: bool) -> tuple[str, ...]:
+    kind = setting.quantization.kind if setting.quantization is not None else None
+    if not text:
+        return () if kind is None else (_NOTES[kind],)
+    shaped = [s for s in (setting.pruning, setting.clustering) if s is not None]
+    spared = (
+        "Embeddings are neither pruned nor clustered: dense layers are."
+        if all(getattr(step, "scope", "") != "magnitude-embeddings" for step in shaped)
+        else "Embeddings are pruned as well."
+    )
+    return (*((spared,) if shaped else ()), *(() if kind is None else (_TEXT_NOTES[kind],)))
 
 
 def _optimizer_note() -> str:

@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...models.batches import cosine_learning_rate, epoch_batches
+from ...models.optimizers import make_optimizer
+from ...models.training import as_tensor
 from ..protocol import Finetuning, Target
-from .kernels import Constraint, as_tensor, kernels
+from .kernels import Constraint, kernels
 
 
 class UntrainedError(RuntimeError):
@@ -32,7 +34,7 @@ def finetune(
     Args:
         network: what is trained; its optimizer is made here, from the very parameters that it runs with.
         target: training examples, normalization and augmentation.
-        finetuning: epochs, batch size, momentum and weight decay.
+        finetuning: epochs, batch size, optimizer, momentum and weight decay.
         learning_rate: peak of the cosine schedule.
         seed: of the order of the examples, their augmentation, and dropout.
         constraint: called after every step, so that the last step ends within it as well.
@@ -44,9 +46,10 @@ def finetune(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device).train()
     before = {name: weight.detach().clone() for name, weight in kernels(network).items()}
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=learning_rate,
+    optimizer = make_optimizer(
+        network,
+        finetuning.optimizer,
+        learning_rate=learning_rate,
         momentum=finetuning.momentum,
         weight_decay=finetuning.weight_decay,
     )
@@ -62,7 +65,8 @@ def finetune(
                 seed=seed,
                 epoch=epoch,
             ):
-                optimizer.param_groups[0]["lr"] = cosine_learning_rate(learning_rate, step, steps)
+                for group in optimizer.param_groups:
+                    group["lr"] = cosine_learning_rate(learning_rate, step, steps)
                 loss = F.cross_entropy(network(as_tensor(images).to(device)), torch.from_numpy(labels).to(device))
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...models.inputs import Normalization
+from ...models.inputs import Transform
+from ...models.training import as_tensor
 
 Constraint = Callable[[nn.Module], None]
 """Puts a network's kernels back on what they must satisfy: zeros that stay, values that are shared."""
@@ -25,12 +25,12 @@ def kernels(network: nn.Module) -> dict[str, Tensor]:
     return {name: layer.weight for name, layer in layers(network).items()}
 
 
-def as_tensor(images: NDArray[np.float32]) -> Tensor:
-    """Normalised images [examples, height, width, channels] as [examples, channels, height, width]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
+def tables(network: nn.Module) -> dict[str, nn.Embedding]:
+    """The embeddings of a text network by name: of tokens, positions and token types."""
+    return {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Embedding)}
 
 
-def sample(images: NDArray[np.uint8], normalization: Normalization, count: int, seed: int) -> Tensor:
-    """At most ``count`` of the images, drawn by ``seed``, un-augmented: [examples, channels, height, width]."""
-    chosen = np.random.default_rng(seed).permutation(len(images))[:count]
-    return as_tensor(normalization(images[chosen]))
+def sample(inputs: NDArray[np.generic], normalization: Transform, count: int, seed: int) -> Tensor:
+    """At most ``count`` of the inputs, drawn by ``seed``, un-augmented, as the network takes them."""
+    chosen = np.random.default_rng(seed).permutation(len(inputs))[:count]
+    return as_tensor(normalization(inputs[chosen]))

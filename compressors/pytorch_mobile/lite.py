@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.jit.mobile import _load_for_lite_interpreter
 
-from ...models.inputs import Normalization
-from .kernels import as_tensor
+from ...models.inputs import Transform
+from ...models.training import as_tensor
 from .quantize import mobile_engine
 
 
@@ -34,7 +34,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def serialize(network: nn.Module, image: Tensor) -> bytes:
+def serialize(network: nn.Module, example: Tensor) -> bytes:
     """Trace, freeze and save ``network`` for the lite interpreter.
 
     Freezing inlines every layer and turns every weight into a constant. It is told to leave the numbers alone:
@@ -42,13 +42,13 @@ def serialize(network: nn.Module, image: Tensor) -> bytes:
 
     Args:
         network: in evaluation mode.
-        image: one image, [1, channels, height, width]; only its shape matters.
+        example: one example, [1, ...]; only its shape and type matter.
 
     Returns:
         The file's content; the same network gives the same bytes.
     """
     network.requires_grad_(False)
-    blank = torch.zeros(2, *image.shape[1:])
+    blank = torch.zeros(2, *example.shape[1:], dtype=example.dtype)
     with torch.no_grad():
         traced = torch.jit.trace(network, blank, check_trace=False)  # type: ignore[no-untyped-call]
         frozen = torch.jit.freeze(traced.eval(), optimize_numerics=False)
@@ -83,20 +83,20 @@ class LitePredictor:
 
     Attributes:
         module: the loaded file.
-        normalization: applied to the uint8 images.
-        batch_size: images run at a time.
+        normalization: applied to the examples.
+        batch_size: examples run at a time.
         threads: CPU threads; the process's own number is restored after each call.
     """
 
     module: Any
-    normalization: Normalization
+    normalization: Transform
     batch_size: int
     threads: int
 
     def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Logits, float32 [examples, classes], of uint8 images [examples, height, width, channels]."""
+        """Logits, float32 [examples, classes], of images [examples, height, width, channels] or ids [texts, length]."""
         with quiet(), mobile_engine(), _threads(self.threads), torch.no_grad():
-            # An empty batch runs as one blank image, whose logits are then left out: not all kernels take none.
+            # An empty batch runs as one blank example, whose logits are then left out: not all kernels take none.
             padded = examples if len(examples) else np.zeros((1, *examples.shape[1:]), dtype=examples.dtype)
             logits = [
                 self.module(as_tensor(self.normalization(padded[start : start + self.batch_size]))).numpy()
@@ -105,9 +105,7 @@ class LitePredictor:
         return np.concatenate(logits)[: len(examples)].astype(np.float32, copy=False)
 
 
-def load_predictor(
-    source: Path | bytes, normalization: Normalization, *, batch_size: int, threads: int
-) -> LitePredictor:
+def load_predictor(source: Path | bytes, normalization: Transform, *, batch_size: int, threads: int) -> LitePredictor:
     """Load a file, or its content, into the lite interpreter."""
     with quiet(), mobile_engine():
         module = _load_for_lite_interpreter(io.BytesIO(source) if isinstance(source, bytes) else str(source))  # type: ignore[no-untyped-call]

@@ -10,25 +10,28 @@ from torch import nn
 from torch.ao.quantization.quantize_fx import fuse_fx
 
 from ...models.checkpoints import load_network
+from ...models.networks import TextSpec
+from ...models.training import as_tensor
 from ..protocol import Finetuning, Target
 from ..settings import Setting
 from .cluster import cluster
 from .finetune import finetune
-from .kernels import as_tensor, kernels, sample
+from .kernels import kernels, sample
 from .lite import load_predictor, quiet, serialize
 from .prune import prune
 from .quantize import (
     convert,
     mobile_engine,
     prepare_training,
+    quantize_dense_static,
     quantize_dynamic,
     quantize_static,
     store_float16,
 )
 from .readback import read_weights
 
-CALIBRATION_IMAGES = 128
-"""How many of the model's own training images set the ranges of int8 activations."""
+CALIBRATION_EXAMPLES = 128
+"""How many of the model's own training examples set the ranges of int8 activations."""
 
 
 class ArtifactError(RuntimeError):
@@ -43,14 +46,19 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
 
     Raises:
         UntrainedError: fine-tuning moved nothing.
-        ArtifactError: the file has other logits than the compressed network, or not all of its weights.
+        ArtifactError: the file has other logits than the compressed network, or not all of its kernels.
     """
-    images = sample(target.images, target.normalization, CALIBRATION_IMAGES, seed)
+    inputs = sample(target.images, target.normalization, CALIBRATION_EXAMPLES, seed)
+    text = isinstance(target.network, TextSpec)
     train = partial(finetune, target=target, finetuning=finetuning, seed=seed)
     rate, constraint = finetuning.learning_rate, None
     # The generators are forked for what PyTorch draws when it builds a layer, before the weights are put in.
     with quiet(), mobile_engine(), torch.random.fork_rng():
         network = load_network(target.network, target.checkpoint)
+        if text:
+            from ...models.networks.gpt2 import with_linear_layers
+
+            network = with_linear_layers(network)
         layers = len(kernels(network))
         if setting.pruning is not None:
             constraint = prune(network, setting.pruning)
@@ -61,17 +69,17 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
             train(network, learning_rate=rate, constraint=constraint)
         kind = setting.quantization.kind if setting.quantization is not None else None
         if kind == "int8-static":
-            network = quantize_static(network, images)
+            network = (quantize_dense_static if text else quantize_static)(network, inputs)
         elif kind == "int8-qat":
-            prepared = prepare_training(network, images[:1])
+            prepared = prepare_training(network, inputs[:1])
             train(prepared, learning_rate=rate, constraint=constraint)
             network = convert(prepared)
         else:
             # Folding batch normalisation scales each channel: k shared values would become k in each.
-            network = network if setting.clustering is not None else fuse_fx(network)
+            network = network if text or setting.clustering is not None else fuse_fx(network)
             if kind is not None:
                 network = {"dynamic": quantize_dynamic, "float16": store_float16}[kind](network)
-        content = serialize(network, images[:1])
+        content = serialize(network, inputs[:1])
         _verify(content, network, target, layers)
     return content
 
@@ -84,7 +92,7 @@ def _verify(content: bytes, network: nn.Module, target: Target, layers: int) -> 
     gap = float(np.abs(predict(few) - expected).max())
     if not gap <= 1e-4 * max(1.0, float(np.abs(expected).max())):
         raise ArtifactError(f"The lite interpreter's logits are {gap:.2g} away from the compressed network's.")
-    if (found := len(read_weights(content))) != layers:
+    if (found := sum(not weight.name.endswith("embedding") for weight in read_weights(content))) != layers:
         raise ArtifactError(
             f"The file shows {found} convolution and dense kernels, the network has {layers}. "
             "Teach readback.py the operators of the missing ones."

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import prune as library
 
 from ..settings import Pruning
-from .kernels import Constraint, kernels, layers
+from .kernels import Constraint, kernels, layers, tables
 
 
 def prune(network: nn.Module, pruning: Pruning) -> Constraint:
     """Zero a fraction of the weights, in place.
 
-    ``magnitude`` and ``global`` rank every weight of the convolution and dense kernels. ``filter-l1`` and
+    ``magnitude`` and ``global`` rank every weight of the convolution and dense kernels, and leave embeddings alone;
+    ``magnitude-embeddings`` ranks those of the embeddings too, each table by itself. ``filter-l1`` and
     ``filter-l2`` rank the filters of each convolution; dense layers, whose outputs are the classes, are left
     alone. Where a filter was, batch normalisation still adds its shift, a constant: the library prunes weights,
     and we keep to that.
@@ -28,7 +29,9 @@ def prune(network: nn.Module, pruning: Pruning) -> Constraint:
             pruning_method=library.L1Unstructured,
             amount=pruning.sparsity,
         )
-    elif pruning.scope == "magnitude":
+    elif pruning.scope in ("magnitude", "magnitude-embeddings"):
+        if pruning.scope == "magnitude-embeddings":
+            pruned += tables(network).values()
         for layer in pruned:
             library.l1_unstructured(layer, "weight", amount=pruning.sparsity)  # type: ignore[no-untyped-call]
     else:
@@ -38,16 +41,21 @@ def prune(network: nn.Module, pruning: Pruning) -> Constraint:
             library.ln_structured(layer, "weight", amount=pruning.sparsity, n=norm, dim=0)  # type: ignore[no-untyped-call]
     for layer in pruned:
         library.remove(layer, "weight")  # type: ignore[no-untyped-call]
-    return hold_zeros(network)
+    return hold_zeros(network, embeddings=pruning.scope == "magnitude-embeddings")
 
 
-def hold_zeros(network: nn.Module) -> Constraint:
-    """The constraint that keeps the kernels' present zeros."""
-    kept = {name: weight.detach() != 0 for name, weight in kernels(network).items()}
+def hold_zeros(network: nn.Module, *, embeddings: bool = False) -> Constraint:
+    """The constraint that keeps the kernels' present zeros, and those of the embeddings if they were pruned."""
+
+    def held(of: nn.Module) -> dict[str, Tensor]:
+        more = {name: table.weight for name, table in tables(of).items()} if embeddings else {}
+        return {**kernels(of), **more}
+
+    kept = {name: weight.detach() != 0 for name, weight in held(network).items()}
 
     @torch.no_grad()
     def hold(trained: nn.Module) -> None:
-        for name, weight in kernels(trained).items():
+        for name, weight in held(trained).items():
             kept[name] = kept[name].to(weight.device)
             weight.mul_(kept[name])
 

@@ -10,21 +10,26 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.ao.nn.quantized import Embedding as QuantizedEmbedding
 from torch.ao.quantization import (
     QConfig,
     QConfigMapping,
+    QuantWrapper,
     default_per_channel_weight_fake_quant,
     default_per_channel_weight_observer,
     get_default_qat_qconfig,
     get_default_qconfig,
 )
+from torch.ao.quantization import convert as library_convert
+from torch.ao.quantization import prepare as library_prepare
 from torch.ao.quantization import quantize_dynamic as library_quantize_dynamic
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx, prepare_qat_fx
 from torch.fx import GraphModule
 
-from .kernels import layers
+from .kernels import layers, tables
 
 ENGINE = "qnnpack"
+TABLE_ZERO_POINT = 128
 
 
 @contextmanager
@@ -69,18 +74,81 @@ class HalfKernel(nn.Module):
         return out
 
 
+class HalfTable(nn.Module):
+    """An embedding that is stored as float16; what is looked up is widened."""
+
+    def __init__(self, table: nn.Embedding) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(table.weight.detach().half(), requires_grad=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Look up ``ids``, float32 [..., width]."""
+        return F.embedding(ids, self.weight).float()
+
+
+class Int8Table(nn.Module):
+    """An embedding of int8 weights, one scale a row; what is looked up is float32."""
+
+    def __init__(self, table: nn.Embedding) -> None:
+        super().__init__()
+        self.layer = QuantizedEmbedding(table.num_embeddings, table.embedding_dim)
+        weight = table.weight.detach()
+        scales = weight.abs().amax(dim=1).clamp(min=1e-12) / 127
+        # The operator wants unsigned weights and a float zero point a row: 128 makes them symmetric, so 0 stays 0.
+        zero_points = torch.full_like(scales, TABLE_ZERO_POINT)
+        self.layer.set_weight(torch.quantize_per_channel(weight, scales, zero_points, 0, torch.quint8))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Look up ``ids``, float32 [..., width]."""
+        # The operator reads memory in order, and takes no view that repeats ids.
+        found: Tensor = self.layer(ids.contiguous())
+        return found
+
+
 def store_float16(network: nn.Module) -> nn.Module:
-    """Store the kernels as float16; biases and batch normalisation stay float32."""
+    """Store kernels and embeddings as float16; biases and normalisation stay float32."""
     narrow = copy.deepcopy(network)
     for name, layer in layers(narrow).items():
         narrow.set_submodule(name, HalfKernel(layer))
+    for name, table in tables(narrow).items():
+        narrow.set_submodule(name, HalfTable(table))
     return narrow
 
 
 def quantize_dynamic(network: nn.Module) -> nn.Module:
-    """Int8 weights in dense layers; there are no dynamic kernels for convolutions."""
+    """Int8 weights in dense layers and embeddings; there are no dynamic kernels for convolutions."""
     quantized: nn.Module = library_quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
-    return quantized
+    return _int8_tables(quantized)
+
+
+def quantize_dense_static(network: nn.Module, inputs: Tensor, *, batch_size: int = 32) -> nn.Module:
+    """Int8 weights and activations in the dense layers of a text network, int8 weights in its embeddings.
+
+    FX graph mode cannot read a transformer. So each dense layer takes float32, rounds it to int8 by a range that
+    was calibrated, computes in int8, and returns float32: attention, normalisation and GELU are computed in float32.
+
+    Args:
+        network: of dense layers and embeddings.
+        inputs: token ids [examples, length] that ranges are calibrated on.
+        batch_size: texts at a time while calibrating.
+    """
+    prepared = copy.deepcopy(network)
+    activation = get_default_qconfig(ENGINE).activation  # type: ignore[no-untyped-call]
+    for name, layer in layers(prepared).items():
+        wrapped: Any = QuantWrapper(layer)
+        wrapped.qconfig = QConfig(activation=activation, weight=default_per_channel_weight_observer)  # type: ignore[no-untyped-call]
+        prepared.set_submodule(name, wrapped)
+    prepared = library_prepare(prepared.eval(), inplace=True)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        for start in range(0, len(inputs), batch_size):
+            prepared(inputs[start : start + batch_size])
+    return _int8_tables(library_convert(prepared, inplace=True))  # type: ignore[no-untyped-call]
+
+
+def _int8_tables(network: nn.Module) -> nn.Module:
+    for name, table in tables(network).items():
+        network.set_submodule(name, Int8Table(table))
+    return network
 
 
 def quantize_static(network: nn.Module, images: Tensor, *, batch_size: int = 32) -> nn.Module:

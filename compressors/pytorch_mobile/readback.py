@@ -17,9 +17,14 @@ from torch import Tensor
 
 from ..protocol import Weight
 from .lite import quiet
-from .quantize import mobile_engine
+from .quantize import TABLE_ZERO_POINT, mobile_engine
 
-_FLOAT = {"aten::_convolution": "convolution", "aten::conv2d": "convolution", "aten::linear": "dense"}
+_FLOAT = {
+    "aten::_convolution": "convolution",
+    "aten::conv2d": "convolution",
+    "aten::linear": "dense",
+    "aten::embedding": "embedding",
+}
 _PACKED = {
     "quantized::conv2d": "convolution",
     "quantized::conv2d_relu": "convolution",
@@ -27,11 +32,16 @@ _PACKED = {
     "quantized::linear_relu": "dense",
     "quantized::linear_dynamic": "dense",
     "quantized::linear_relu_dynamic": "dense",
+    "quantized::embedding_byte": "embedding",
 }
+_FIRST = ("aten::embedding", "quantized::embedding_byte")
+"""Operators whose first argument is the table; the others take their kernel second."""
 
 
 def read_weights(content: bytes) -> tuple[Weight, ...]:
-    """Convolution and dense kernels, in the order in which they run.
+    """Convolution and dense kernels, and embeddings, in the order in which they run.
+
+    Embeddings are marked as spared: most settings neither prune nor cluster them.
 
     Args:
         content: of a .ptl file.
@@ -42,11 +52,14 @@ def read_weights(content: bytes) -> tuple[Weight, ...]:
     with quiet(), mobile_engine():
         module: Any = torch.jit.load(io.BytesIO(content))  # type: ignore[no-untyped-call]
         found = [_weight(node) for node in module.inlined_graph.nodes() if node.kind() in _FLOAT | _PACKED]
-    return tuple(Weight(f"{i:02d}-{kind}", values, scales) for i, (kind, values, scales) in enumerate(found))
+    return tuple(
+        Weight(f"{i:02d}-{kind}", values, scales, spared=kind == "embedding")
+        for i, (kind, values, scales) in enumerate(found)
+    )
 
 
 def _weight(node: Any) -> tuple[str, NDArray[np.generic], NDArray[np.float64] | None]:
-    kernel = list(node.inputs())[1]
+    kernel = list(node.inputs())[int(node.kind() not in _FIRST)]
     if kernel.node().kind() == "aten::type_as":
         kernel = next(kernel.node().inputs())
     if kernel.node().kind() != "prim::Constant":
@@ -55,6 +68,8 @@ def _weight(node: Any) -> tuple[str, NDArray[np.generic], NDArray[np.float64] | 
     if node.kind() in _FLOAT:
         return _FLOAT[node.kind()], stored.numpy(), None
     kind = _PACKED[node.kind()]
+    if kind == "embedding":
+        return kind, *_table(torch.ops.quantized.embedding_bag_unpack(stored))
     unpack = torch.ops.quantized.conv2d_unpack if kind == "convolution" else torch.ops.quantized.linear_unpack
     return kind, *_integers(unpack(stored)[0])
 
@@ -68,3 +83,12 @@ def _integers(weight: Tensor) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     if zero_points.any():
         raise ValueError(f"Expected symmetric int8 kernels, found zero points {sorted(set(zero_points.tolist()))}.")
     return weight.int_repr().numpy(), scales.double().numpy()
+
+
+def _table(weight: Tensor) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Integers and scales, [rows], of an int8 embedding: stored as unsigned, with 128 for 0."""
+    zero_points = weight.q_per_channel_zero_points()
+    if not torch.equal(zero_points, torch.full_like(zero_points, TABLE_ZERO_POINT)):
+        raise ValueError(f"Expected embeddings with the zero point {TABLE_ZERO_POINT}.")
+    integers = (weight.int_repr().numpy().astype(np.int16) - TABLE_ZERO_POINT).astype(np.int8)
+    return integers, weight.q_per_channel_scales().double().numpy()

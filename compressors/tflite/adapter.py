@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...models.inputs import Normalization
+from ...models.inputs import Transform
+from ...models.networks import TEXT_NETWORKS
 from ..protocol import Finetuning, Target, Weight
-from ..settings import Setting, SettingError
+from ..settings import Quantization, Setting, SettingError
 from .interpreter import ArtifactError, TflitePredictor
 from .readback import read_weights
 
@@ -20,8 +21,13 @@ class TfliteCompressor:
     framework = "tflite"
     suffix = ".tflite"
 
-    def refusal(self, setting: Setting) -> str | None:
-        """Why TF-Lite's toolkit cannot do ``setting``, or None where it can."""
+    def refusal(self, setting: Setting, network: str | None = None) -> str | None:
+        """Why TF-Lite's toolkit cannot do ``setting``, or None where it can.
+
+        Args:
+            setting: what is asked for.
+            network: name of the network that it is to be done to, if known: some settings are for images only.
+        """
         pruning, clustering = setting.pruning, setting.clustering
         if pruning is not None and pruning.scope != "magnitude":
             return (
@@ -32,6 +38,12 @@ class TfliteCompressor:
             return (
                 f"{setting.name!r}: one cluster is taken up by zero, and tensorflow-model-optimization wants two "
                 "more; give clustering-k3 or above."
+            )
+        if network in TEXT_NETWORKS and setting.quantization == Quantization("int8-qat"):
+            return (
+                f"{setting.name!r}: tensorflow-model-optimization cannot simulate int8 in a whole transformer, and "
+                "with its dense layers alone the converter leaves their kernels in float32; give "
+                "quantization-int8-static, quantization-int8-weights or quantization-dynamic."
             )
         return None
 
@@ -48,7 +60,7 @@ class TfliteCompressor:
             FinetuningError: fine-tuning diverged, or the data leave it no batch.
             ArtifactError: the interpreter refuses what was converted, or its logits are not finite.
         """
-        if (reason := self.refusal(setting)) is not None:
+        if (reason := self.refusal(setting, target.network.name)) is not None:
             raise SettingError(reason)
         from .pipeline import make_artifact
 
@@ -67,7 +79,7 @@ class TfliteCompressor:
         return read_weights(path)
 
     def predictor(
-        self, path: Path, normalization: Normalization, *, batch_size: int = 32, threads: int = 1
+        self, path: Path, normalization: Transform, *, batch_size: int = 32, threads: int = 1
     ) -> TflitePredictor:
         """Load the file at ``path`` into LiteRT's interpreter."""
         return TflitePredictor(path, normalization, batch_size=batch_size, threads=threads)
@@ -78,6 +90,6 @@ def _require_running(path: Path, target: Target) -> None:
     logits = TflitePredictor(path, target.normalization, batch_size=len(few), threads=1)(few)
     if not np.isfinite(logits).all() or logits.shape != (len(few), target.network.classes):
         raise ArtifactError(
-            f"The converted {target.network.name} returns {logits.tolist()} for two images, expected "
+            f"The converted {target.network.name} returns {logits.tolist()} for two examples, expected "
             f"{target.network.classes} finite logits each. Lower the fine-tuning's learning rate."
         )

@@ -9,42 +9,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..settings import QuantizationKind
+from .layers import is_text
 from .runtime import quiet
+from .weight_only import quantize_weights
 
 if TYPE_CHECKING:
     import tf_keras
 
 
-def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, calibration: NDArray[np.float32]) -> bytes:
+def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, calibration: NDArray[np.generic]) -> bytes:
     """Convert ``model`` with a free batch size.
 
-    Both int8 kinds are integer from end to end, input and output included: the artifact for a device without
-    floating point, and the caller quantizes images and dequantizes logits with the scales that it states.
+    Both int8 kinds with quantized activations are integer from end to end, input and output included: the artifact for
+    a device without floating point, and the caller quantizes images and dequantizes logits with the scales that it
+    states. Token ids are integers anyway.
 
     Args:
-        model: float32 [batch, height, width, channels] to logits; for ``int8-qat`` with simulated quantization.
-        quantization: what the converter does to it.
-        calibration: normalised images that set the activation ranges of ``int8-static``.
+        model: float32 images [batch, height, width, channels] or int32 token ids [batch, length] to logits; for
+            ``int8-qat`` with simulated quantization.
+        quantization: what is done to it.
+        calibration: inputs, as the model takes them, that set the activation ranges of ``int8-static``.
 
     Returns:
         The file's content, the same for the same model.
     """
     import tensorflow as tf
 
-    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")]
-    serve = tf.function(lambda image: model(image, training=False), input_signature=signature, autograph=False)
+    name, dtype = ("ids", tf.int32) if is_text(model) else ("image", tf.float32)
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), dtype, name=name)]
+    serve = tf.function(lambda inputs: model(inputs, training=False), input_signature=signature, autograph=False)
     # The converter saves what it is given beside the function. All of a Keras model takes seconds, and its
     # variables are all that is needed.
     kept = tf.Module()
     kept.kept = model.weights
 
-    def representative() -> Iterator[list[NDArray[np.float32]]]:
-        for image in calibration:
-            yield [image[None]]
+    def representative() -> Iterator[list[NDArray[np.generic]]]:
+        for example in calibration:
+            yield [example[None].astype(dtype.as_numpy_dtype)]
 
+    bits = {"int8-weights": 8, "int4-weights": 4}.get(quantization or "")
     with quiet():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], kept)
-        if quantization is not None:
+        if quantization is not None and bits is None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
@@ -54,4 +60,4 @@ def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, cali
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.representative_dataset = representative
         content: bytes = converter.convert()
-    return content
+    return content if bits is None else quantize_weights(content, bits)

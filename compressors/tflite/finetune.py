@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,13 @@ class FinetuningError(RuntimeError):
 class Finetuner:
     """Trains a model on its own training set.
 
-    SGD with momentum, and L2 decay of every trainable weight, as the original was trained: zeros stay zeros, and
-    centroids shrink together with the weights that are assigned to them. The last epoch is kept.
+    With the optimizer that the original was trained with: SGD with momentum and L2 decay of every trainable weight,
+    or AdamW with decay of its matrices. Zeros stay zeros, and centroids shrink together with the weights that are
+    assigned to them. The last epoch is kept.
 
     Attributes:
-        target: its images, labels, augmentation and normalization are used.
-        finetuning: epochs, batch size, momentum, weight decay.
+        target: its examples, labels, augmentation and normalization are used.
+        finetuning: epochs, batch size, optimizer, momentum, weight decay.
         seed: of the order of the examples and of their augmentation.
     """
 
@@ -46,7 +48,7 @@ class Finetuner:
         """Train ``model`` in place; batch normalisation and dropout are in training mode.
 
         Args:
-            model: float32 [batch, height, width, channels] to logits.
+            model: images or token ids to logits.
             learning_rate: peak of the cosine schedule.
 
         Raises:
@@ -57,7 +59,8 @@ class Finetuner:
                 f"{len(self.target.images)} examples in batches of {self.finetuning.batch_size} leave no batch of "
                 "2 or more, which batch normalisation needs. Raise finetuning.batch_size."
             )
-        step = _compile_step(model, self.target.images.shape[1:], self.finetuning)
+        step = _compile_step(model, self.finetuning)
+        dtype = model.inputs[0].dtype.as_numpy_dtype
         done, loss = 0, np.float32(0)
         for epoch in range(self.finetuning.epochs):
             for images, labels in epoch_batches(
@@ -70,7 +73,7 @@ class Finetuner:
                 epoch=epoch,
             ):
                 rate = np.float32(cosine_learning_rate(learning_rate, done, self.steps))
-                loss = step(images, labels, rate)
+                loss = step(images.astype(dtype, copy=False), labels, rate)
                 done += 1
         if not np.isfinite(loss):
             raise FinetuningError(
@@ -79,30 +82,71 @@ class Finetuner:
             )
 
 
-def _compile_step(model: tf_keras.Model, image: tuple[int, ...], finetuning: Finetuning) -> Any:
-    """One step of SGD, traced once for any batch size: (images, labels, learning rate) to mean loss."""
+def _compile_step(model: tf_keras.Model, finetuning: Finetuning) -> Any:
+    """One step, traced once for any batch size: (inputs, labels, learning rate) to mean loss."""
     import tensorflow as tf
 
     variables = list({id(v): v for v in model.trainable_variables}.values())
-    momenta = [tf.Variable(tf.zeros_like(v), trainable=False) for v in variables]
+    update = {"sgd": _sgd, "adamw": _adamw}[finetuning.optimizer](variables, finetuning)
     signature = [
-        tf.TensorSpec((None, *image), tf.float32),
+        tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype),
         tf.TensorSpec((None,), tf.int64),
         tf.TensorSpec((), tf.float32),
     ]
 
     @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
-    def step(images: Any, labels: Any, learning_rate: Any) -> Any:
+    def step(inputs: Any, labels: Any, learning_rate: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = model(images, training=True)
+            logits = model(inputs, training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         gradients = tape.gradient(loss, variables)
-        for variable, momentum, gradient in zip(variables, momenta, gradients, strict=True):
-            # Cluster-preserving training keeps the kernel as an output: no gradient reaches it, and none may.
-            if gradient is not None:
-                decayed = tf.convert_to_tensor(gradient) + finetuning.weight_decay * variable
-                momentum.assign(finetuning.momentum * momentum + decayed)
-                variable.assign_sub(learning_rate * momentum)
+        # Cluster-preserving training keeps the kernel as an output: no gradient reaches it, and none may.
+        update([(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None], learning_rate)
         return loss
 
     return step
+
+
+Update = Callable[[list[tuple[Any, Any]], Any], None]
+
+
+def _sgd(variables: list[Any], finetuning: Finetuning) -> Update:
+    """SGD with momentum; decay is added to the gradient, as PyTorch does."""
+    import tensorflow as tf
+
+    momenta = {id(v): tf.Variable(tf.zeros_like(v), trainable=False) for v in variables}
+
+    def update(pairs: list[tuple[Any, Any]], learning_rate: Any) -> None:
+        for gradient, variable in pairs:
+            momentum = momenta[id(variable)]
+            decayed = tf.convert_to_tensor(gradient) + finetuning.weight_decay * variable
+            momentum.assign(finetuning.momentum * momentum + decayed)
+            variable.assign_sub(learning_rate * momentum)
+
+    return update
+
+
+def _adamw(variables: list[Any], finetuning: Finetuning) -> Update:
+    """AdamW (Loshchilov and Hutter 2019), its decay on matrices and embeddings, and on centroids in their stead.
+
+    Keras's own adds epsilon elsewhere, and so takes other steps than PyTorch where gradients are small.
+    """
+    import tensorflow as tf
+
+    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    slots = {id(v): [tf.Variable(tf.zeros_like(v), trainable=False) for _ in range(2)] for v in variables}
+    count = tf.Variable(0.0, trainable=False)
+
+    def update(pairs: list[tuple[Any, Any]], learning_rate: Any) -> None:
+        done = count.assign_add(1.0)
+        for gradient, variable in pairs:
+            mean, square = slots[id(variable)]
+            dense = tf.convert_to_tensor(gradient)
+            mean.assign(beta1 * mean + (1 - beta1) * dense)
+            square.assign(beta2 * square + (1 - beta2) * dense * dense)
+            if variable.shape.rank > 1 or "cluster_centroids" in variable.name:
+                variable.assign_sub(learning_rate * finetuning.weight_decay * variable)
+            scale = tf.sqrt(square / (1 - beta2**done)) + epsilon
+            variable.assign_sub(learning_rate * mean / (1 - beta1**done) / scale)
+
+    return update

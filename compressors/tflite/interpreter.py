@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...models.inputs import Normalization
+from ...models.inputs import Transform
 from .runtime import quiet
 
 
@@ -36,25 +36,27 @@ def open_interpreter(path: Path, *, threads: int = 1) -> Any:
 
 
 class TflitePredictor:
-    """``Predictor`` for a .tflite file; images go in by batches of one size, the last one filled up with zeros."""
+    """``Predictor`` for a .tflite file; examples go in by batches of one size, the last one filled up with zeros."""
 
-    def __init__(self, path: Path, normalization: Normalization, *, batch_size: int, threads: int) -> None:
+    def __init__(self, path: Path, normalization: Transform, *, batch_size: int, threads: int) -> None:
         """Load the file and allocate memory for one batch.
 
         Raises:
-            ArtifactError: the file is damaged, or does not map a batch of images to a batch of logits.
+            ArtifactError: the file is damaged, or does not map a batch of images or texts to a batch of logits.
             ValueError: ``batch_size`` or ``threads`` is not positive.
         """
         if batch_size < 1 or threads < 1:
             raise ValueError(f"batch_size and threads must be positive, got {batch_size} and {threads}.")
         self._normalization = normalization
         self._interpreter = open_interpreter(path, threads=threads)
-        image = self._interpreter.get_input_details()[0]
-        if len(image["shape"]) != 4:
-            raise ArtifactError(f"{path} takes an input of shape {image['shape']}, not a batch of images.")
+        example = self._interpreter.get_input_details()[0]
+        if len(example["shape"]) != (2 if example["dtype"] == np.int32 else 4):
+            raise ArtifactError(
+                f"{path} takes {example['dtype'].__name__} of shape {example['shape']}, not a batch of images or texts."
+            )
         try:
             with quiet():
-                self._interpreter.resize_tensor_input(image["index"], [batch_size, *image["shape"][1:]])
+                self._interpreter.resize_tensor_input(example["index"], [batch_size, *example["shape"][1:]])
                 self._interpreter.allocate_tensors()
         except RuntimeError as error:
             raise ArtifactError(
@@ -65,14 +67,15 @@ class TflitePredictor:
         self._output = self._interpreter.get_output_details()[0]
 
     def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Logits, float32 [examples, classes], of uint8 images [examples, height, width, channels].
+        """Logits, float32 [examples, classes], of images [examples, height, width, channels] or ids [examples, length].
 
         Raises:
-            ValueError: images of another shape or type than the file was made for.
+            ValueError: examples of another shape or type than the file was made for.
         """
-        size, *image = (int(n) for n in self._input["shape"])
-        if list(examples.shape[1:]) != image:
-            raise ValueError(f"This file was made for images {image}, got {list(examples.shape[1:])}.")
+        size, *example = (int(n) for n in self._input["shape"])
+        if list(examples.shape[1:]) != example:
+            what = "token ids" if self._input["dtype"] == np.int32 else "images"
+            raise ValueError(f"This file was made for {what} {example}, got {list(examples.shape[1:])}.")
         batches = [self._run(examples[i : i + size], size) for i in range(0, len(examples), size)]
         empty = np.empty((0, int(self._output["shape"][-1])), dtype=np.float32)
         return np.concatenate([empty, *batches])
@@ -85,8 +88,8 @@ class TflitePredictor:
         return _dequantize(self._interpreter.get_tensor(self._output["index"])[: len(examples)], self._output)
 
 
-def _quantize(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[np.generic]:
-    if tensor["dtype"] == np.float32:
+def _quantize(values: NDArray[np.generic], tensor: dict[str, Any]) -> NDArray[np.generic]:
+    if tensor["dtype"] in (np.float32, np.int32):
         return values
     scale, zero_point = tensor["quantization"]
     limits = np.iinfo(tensor["dtype"])

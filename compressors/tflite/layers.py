@@ -44,3 +44,8 @@ def depthwise_layers(model: tf_keras.Model) -> int:
     import tf_keras
 
     return sum(isinstance(layer, tf_keras.layers.DepthwiseConv2D) for layer in model.layers)
+
+
+def is_text(model: tf_keras.Model) -> bool:
+    """Whether ``model`` takes token ids, rather than images."""
+    return bool(model.inputs[0].dtype.is_integer)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models.keras_twins import twin_of
+from ...models.networks import TextSpec
 from ..protocol import Finetuning, Target
 from ..settings import Setting
 from .cluster import cluster
@@ -16,8 +17,8 @@ from .prune import prune
 from .quantize import quantization_aware
 from .runtime import prepare
 
-CALIBRATION_IMAGES = 128
-"""How many of the model's own training images set the ranges of int8 activations."""
+CALIBRATION_EXAMPLES = 128
+"""How many of the model's own training examples set the ranges of int8 activations."""
 
 
 def make_artifact(
@@ -37,14 +38,14 @@ def make_artifact(
     # No layer has Python control flow over tensors to rewrite, and looking for it takes seconds.
     run = tf.autograph.experimental.do_not_convert(_run)
     content, depthwise = run(target, setting, Finetuner(target, finetuning, seed))
-    return content, _notes(setting, depthwise)
+    return content, (_text_notes(setting) if isinstance(target.network, TextSpec) else _notes(setting, depthwise))
 
 
 def _run(target: Target, setting: Setting, finetuner: Finetuner) -> tuple[bytes, int]:
     """The file's content, and the number of depthwise convolutions."""
     model = twin_of(target.network, target.checkpoint)
     depthwise = depthwise_layers(model)
-    calibration = _calibration_images(target, finetuner.seed)
+    calibration = _calibration_inputs(target, finetuner.seed)
     rate = finetuner.finetuning.learning_rate
     kind = setting.quantization.kind if setting.quantization is not None else None
     if setting.pruning is not None:
@@ -63,9 +64,9 @@ def _run(target: Target, setting: Setting, finetuner: Finetuner) -> tuple[bytes,
     return to_tflite(model, kind, calibration), depthwise
 
 
-def _calibration_images(target: Target, seed: int) -> NDArray[np.float32]:
+def _calibration_inputs(target: Target, seed: int) -> NDArray[np.generic]:
     rng = np.random.default_rng((seed, len(target.images)))
-    chosen = rng.choice(len(target.images), min(CALIBRATION_IMAGES, len(target.images)), replace=False)
+    chosen = rng.choice(len(target.images), min(CALIBRATION_EXAMPLES, len(target.images)), replace=False)
     return target.normalization(target.images[np.sort(chosen)])
 
 
@@ -81,6 +82,22 @@ def _notes(setting: Setting, depthwise: int) -> tuple[str, ...]:
             "The converter folds batch normalisation into the kernels and so scales each channel: "
             f"the {setting.clustering.clusters} values are shared within a channel of the file, not across a layer."
         )
-    if setting.quantization is not None and setting.quantization.kind == "dynamic":
-        notes.append("Kernels of fewer than 1,024 weights stay float32: the converter leaves them alone.")
-    return tuple(notes)
+    return (*notes, *_quantization_notes(setting, depthwise))
+
+
+def _text_notes(setting: Setting) -> tuple[str, ...]:
+    notes = []
+    if setting.pruning is not None or setting.clustering is not None:
+        notes.append("Embeddings stay dense and unclustered: only dense layers are pruned and clustered.")
+    if setting.quantization is not None and setting.quantization.kind not in ("float16", "int8-static"):
+        notes.append("Position embeddings, biases and layer normalisation stay float32.")
+    return (*notes, *_quantization_notes(setting))
+
+
+def _quantization_notes(setting: Setting, depthwise: int = 0) -> tuple[str, ...]:
+    match setting.quantization.kind if setting.quantization is not None else None:
+        case "dynamic":
+            return ("Kernels of fewer than 1,024 weights stay float32: the converter leaves them alone.",)
+        case "int4-weights" if depthwise:
+            return (f"{depthwise} depthwise convolutions stay float32: the quantizer has no 4-bit form of them.",)
+    return ()

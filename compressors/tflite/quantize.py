@@ -25,7 +25,7 @@ def quantization_aware(
     finetuner: Finetuner,
     *,
     learning_rate: float,
-    calibration: NDArray[np.float32],
+    calibration: NDArray[np.generic],
 ) -> tf_keras.Model:
     """Train ``model`` with int8 weights and activations simulated.
 
@@ -62,7 +62,7 @@ def _scheme(setting: Setting) -> Any:
     return default_8bit_quantize_scheme.Default8BitQuantizeScheme()
 
 
-def _activation_ranges(model: tf_keras.Model, images: NDArray[np.float32]) -> Ranges:
+def _activation_ranges(model: tf_keras.Model, images: NDArray[np.generic]) -> Ranges:
     """Least and greatest output of each layer, by the layer's name; 0 is always within.
 
     Batch normalisation counts in both of its modes: training starts with the batch's statistics, and the file will

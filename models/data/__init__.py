@@ -6,6 +6,7 @@ sorts, and ``sources`` goes from a name to a pool.
 
 from .catalog import DATASETS, DatasetInfo
 from .config import DataConfig
+from .other import OtherDataset
 from .pool import DataError, Pool
 from .sources import class_count, default_cache, fetch, load_pool, normalization, status
 
@@ -14,6 +15,7 @@ __all__ = [
     "DataConfig",
     "DataError",
     "DatasetInfo",
+    "OtherDataset",
     "Pool",
     "class_count",
     "default_cache",

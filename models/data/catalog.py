@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ...plugins import Registry
 from ..inputs import Normalization
+from .other import OtherDataset
+from .text_catalog import TEXT_DATASETS, TextDatasetInfo
 
 
 class PinnedFile(NamedTuple):
@@ -76,7 +79,7 @@ class DatasetInfo:
 
 _CIFAR_LICENCE = "none stated; its authors ask to cite Krizhevsky, Learning Multiple Layers of Features, 2009"
 
-DATASETS: dict[str, DatasetInfo] = {
+IMAGE_DATASETS: dict[str, DatasetInfo] = {
     "fashion-mnist": DatasetInfo(
         title="Fashion-MNIST (Xiao et al. 2017)",
         examples=70_000,
@@ -138,3 +141,7 @@ DATASETS: dict[str, DatasetInfo] = {
         licence=_CIFAR_LICENCE,
     ),
 }
+
+DATASETS: Registry[DatasetInfo | TextDatasetInfo | OtherDataset] = Registry(
+    "datasets", {**IMAGE_DATASETS, **TEXT_DATASETS}, OtherDataset
+)

@@ -59,13 +59,13 @@ def download(package: Package, cache: Path) -> Path:
         home.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home.parent, prefix=".download-") as name:
             work = Path(name)
-            deb = _apt_download(package, work)
+            deb = apt_download(package.name, package.version, work)
             if _sha256(deb) != package.deb_sha256:
                 raise DataError(
                     f"{deb.name} has the sha256 {_sha256(deb)}, expected {package.deb_sha256}: apt's archive has "
                     "another build of this version. It was not unpacked."
                 )
-            _run(["dpkg-deb", "-x", str(deb), str(work / "root")], work)
+            run_tool(["dpkg-deb", "-x", str(deb), str(work / "root")], work)
             files = work / "root" / package.folder.lstrip("/")
             for file in package.files:
                 if not _intact(files / file.name, file):
@@ -100,12 +100,16 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
 
 
-def _apt_download(package: Package, work: Path) -> Path:
-    """Let apt put the package's file into ``work``, and return it."""
-    wanted = f"{package.name}={package.version}"
+def apt_download(name: str, version: str, work: Path) -> Path:
+    """Let apt put the package's file into ``work``, and return it.
+
+    Raises:
+        DataError: there is no apt, or it fails.
+    """
+    wanted = f"{name}={version}"
     polite = ["-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=60", "-o", "Acquire::https::Timeout=60"]
     try:
-        _run(["apt-get", *polite, "download", wanted], work)
+        run_tool(["apt-get", *polite, "download", wanted], work)
     except DataError as with_system_lists:
         for folder in ("lists", "archives"):
             (work / folder / "partial").mkdir(parents=True)
@@ -116,7 +120,7 @@ def _apt_download(package: Package, work: Path) -> Path:
         # One unreachable source among several fails the update, while the one that matters may have come.
         for command in (["update"], ["download", wanted]):
             try:
-                _run(["apt-get", *private, *command], work)
+                run_tool(["apt-get", *private, *command], work)
             except DataError as error:
                 reasons.append(f"with private package lists: {error}")
         if not list(work.glob("*.deb")):
@@ -127,15 +131,16 @@ def _apt_download(package: Package, work: Path) -> Path:
     return debs[0]
 
 
-def _run(command: list[str], folder: Path) -> None:
-    """Run one of the system's package tools in ``folder``.
+def run_tool(command: list[str], folder: Path) -> None:
+    """Run a package tool in ``folder``.
 
     Raises:
         DataError: it does not exist, fails or hangs.
     """
     program = shutil.which(command[0])
     if program is None:
-        raise DataError(f"{command[0]} does not exist on this machine (it is part of Debian and Ubuntu)")
+        hint = "" if command[0] == "npm" else " (it is part of Debian and Ubuntu)"
+        raise DataError(f"{command[0]} does not exist on this machine{hint}")
     shown = " ".join([command[0], *(word for word in command[1:] if word != "-o" and "::" not in word)])
     try:
         done = subprocess.run(  # noqa: S603

@@ -2,8 +2,8 @@
 
 The same data must be the same pool whether it came from a package, the hub or a folder of shuffled files: example
 ids go into membership, into published scores and into the data hash of every row. So examples are sorted by the
-sha256 of their pixels, and an id is a position in that order. It is not the order of training or of membership:
-``models.membership`` shuffles ids by a keyed hash of the seed.
+sha256 of their pixels or token ids, and an id is a position in that order. It is not the order of training or of
+membership: ``models.membership`` shuffles ids by a keyed hash of the seed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-SourceName = Literal["package", "dir", "hub"]
+from .text_facts import TextFacts
+
+SourceName = Literal["package", "dir", "hub", "other"]
 
 MAX_CLASSES = 100_000
 
@@ -31,15 +33,15 @@ class DataError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Images and labels as a source gave them, checked but neither deduplicated nor sorted.
+    """Images or texts and their labels as a source gave them, checked but neither deduplicated nor sorted.
 
     Attributes:
-        images: uint8 [examples, height, width, channels].
+        inputs: images, uint8 [examples, height, width, channels], or token ids, int32 [examples, length].
         labels: int64 [examples].
         version: the source's own name for this content.
     """
 
-    images: NDArray[np.uint8]
+    inputs: NDArray[np.generic]
     labels: NDArray[np.int64]
     version: str
 
@@ -49,22 +51,25 @@ class Pool:
     """The examples that members and non-members are drawn from. Arrays are read-only.
 
     Attributes:
-        images: uint8 [examples, height, width, channels], row ``i`` is example id ``i``.
+        inputs: images, uint8 [examples, height, width, channels], or token ids of texts, int32 [examples, length];
+            row ``i`` is example id ``i``.
         labels: int64 [examples].
         source: which kind of source it came from.
         version: the source's own name for the content: a Debian version, a hub revision, ``npz`` or ``parquet``.
         sha256: of the content, the same for the same data from any source; see ``content_sha256``.
         duplicates_dropped: examples of the source that are not in the pool; see ``build_pool``.
         name: of the data set.
+        text: what was done to the texts; None where the inputs are images.
     """
 
-    images: NDArray[np.uint8] = field(repr=False)
+    inputs: NDArray[np.generic] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
     source: SourceName
     version: str
     sha256: str
     duplicates_dropped: int
     name: str
+    text: TextFacts | None = None
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -114,15 +119,15 @@ def checked(parts: Sequence[tuple[NDArray[Any], NDArray[Any]]], version: str, wh
 def build_pool(examples: Examples, name: str, source: SourceName) -> Pool:
     """Drop duplicates and put the rest in canonical order.
 
-    Duplicates are examples with the same pixels: a member and a non-member that are one image would make the
+    Duplicates are examples with the same pixels or token ids: a member and a non-member that are one would make the
     question "was it trained on?" meaningless. One is kept of each group; none where its labels disagree, since
     choosing one would be arbitrary, and a model can learn neither.
 
     Raises:
         DataError: fewer than two classes are left.
     """
-    pixels = np.ascontiguousarray(examples.images).reshape(len(examples.images), -1)
-    digests = np.frombuffer(b"".join(hashlib.sha256(row.data).digest() for row in pixels), dtype=">u8").reshape(-1, 4)
+    rows = np.ascontiguousarray(examples.inputs).reshape(len(examples.inputs), -1)
+    digests = np.frombuffer(b"".join(hashlib.sha256(row.data).digest() for row in rows), dtype=">u8").reshape(-1, 4)
     # The label breaks ties, so that the first and the last of a group differ where any two of it do.
     order = np.lexsort((examples.labels, *digests.T[::-1]))
     new = np.ones(len(order), dtype=bool)
@@ -131,28 +136,28 @@ def build_pool(examples: Examples, name: str, source: SourceName) -> Pool:
     last = np.append(first[1:], len(order)) - 1
     labels = examples.labels[order]
     kept = order[first[labels[first] == labels[last]]]
-    images, labels = examples.images[kept], examples.labels[kept]
+    inputs, labels = examples.inputs[kept], examples.labels[kept]
     if len(np.unique(labels)) < 2:
         raise DataError(
             f"{name}: of {len(order)} examples {len(kept)} are left without duplicates, in {len(np.unique(labels))} "
             "classes; a classifier needs at least two classes."
         )
-    images.flags.writeable = labels.flags.writeable = False
+    inputs.flags.writeable = labels.flags.writeable = False
     return Pool(
-        images=images,
+        inputs=inputs,
         labels=labels,
         source=source,
         version=examples.version,
-        sha256=content_sha256(images, labels),
+        sha256=content_sha256(inputs, labels),
         duplicates_dropped=len(order) - len(kept),
         name=name,
     )
 
 
-def content_sha256(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> str:
-    """The sha256 of a shape header, the pixels, and the labels as little-endian int64, in canonical order."""
-    digest = hashlib.sha256(json.dumps(["compleak-pool-1", *images.shape]).encode())
-    digest.update(np.ascontiguousarray(images).reshape(-1).data)
+def content_sha256(inputs: NDArray[np.generic], labels: NDArray[np.int64]) -> str:
+    """The sha256 of a shape header, the pixels or ids (little-endian), and the labels as little-endian int64."""
+    digest = hashlib.sha256(json.dumps(["compleak-pool-1", *inputs.shape]).encode())
+    digest.update(np.ascontiguousarray(inputs).reshape(-1).data.cast("B"))
     digest.update(np.ascontiguousarray(labels, dtype="<i8").data.cast("B"))
     return digest.hexdigest()
 
@@ -166,9 +171,11 @@ def save_pool(pool: Pool, path: Path) -> None:
     from safetensors.numpy import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    notes = {f.name: str(getattr(pool, f.name)) for f in fields(pool) if f.name not in ("images", "labels")}
+    notes = {f.name: str(getattr(pool, f.name)) for f in fields(pool) if f.name not in ("inputs", "labels", "text")}
+    if pool.text is not None:
+        notes["text"] = json.dumps(pool.text.as_json())
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        save_file({"images": pool.images, "labels": pool.labels}, Path(folder) / path.name, metadata=notes)
+        save_file({_array(pool): pool.inputs, "labels": pool.labels}, Path(folder) / path.name, metadata=notes)
         (Path(folder) / path.name).replace(path)
 
 
@@ -190,17 +197,23 @@ def read_pool(path: Path) -> Pool | None:
     if notes is None:
         return None
     arrays = load_file(path)
-    images, labels = arrays["images"], arrays["labels"]
-    if content_sha256(images, labels) != notes.get("sha256"):
+    text = TextFacts(**json.loads(notes["text"])) if "text" in notes else None
+    inputs, labels = arrays["images" if text is None else "ids"], arrays["labels"]
+    if content_sha256(inputs, labels) != notes.get("sha256"):
         return None
-    images.flags.writeable = labels.flags.writeable = False
+    inputs.flags.writeable = labels.flags.writeable = False
     source: Any = notes["source"]
     return Pool(
-        images=images,
+        inputs=inputs,
         labels=labels,
         source=source,
         version=notes["version"],
         sha256=notes["sha256"],
         duplicates_dropped=int(notes["duplicates_dropped"]),
         name=notes["name"],
+        text=text,
     )
+
+
+def _array(pool: Pool) -> str:
+    return "images" if pool.text is None else "ids"

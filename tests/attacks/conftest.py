@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from compleak.attacks.observations import ORIGINAL, Observations
 from compleak.attacks.protocol import Access, Attack
@@ -52,14 +53,18 @@ def plant(
     base[:, np.arange(examples), label] += 2 + hardness + signal * member
     base[:, :, 0] += tell * member
     flat = [0.9**i * base + 0.2 * i * rng.normal(size=base.shape) for i in range(len(variants))]
+    logits = np.stack(flat, axis=1).astype(np.float32)
+    p = softmax(logits, axis=-1)
     return Observations.from_arrays(
-        np.stack(flat, axis=1).astype(np.float32),
+        logits,
         label,
         models=[f"model-{i}" for i in range(models)],
         variants=variants,
         examples=1000 + np.arange(examples),
         member=member,
         calibration=rng.random((models, examples)) < 0.25,
+        # What noise does to a softmax, to first order; it adds no signal of its own.
+        sensitivity=(p * (1 - p) * rng.chisquare(10, size=p.shape) / 10).astype(np.float32),
     )
 
 

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from compleak.attacks.observations import ObservationError, Observations
+from compleak.attacks.references import TooFewReferencesError
 from compleak.attacks.registry import ATTACKS, UnknownAttackError, make_attack
+
+Plant = Callable[..., Observations]
+Holding = Callable[[str, Observations], Observations]
 
 COMPLEAK = {
     *(f"compleak-nr-{s}" for s in ("correctness", "loss", "confidence", "entropy", "modified-entropy")),
-    *(f"compleak-nr-{f}-{learner}" for f in ("train1", "train2") for learner in ("lr", "rf")),
+    *(f"compleak-nr-{f}-{learner}" for f in ("train1", "train2") for learner in ("lr", "rf", "nn")),
+    "compleak-nr-samia",
     *(f"compleak-{f}-{learner}" for f in ("sr1", "sr2") for learner in ("lr", "rf", "gbt")),
     "compleak-mr",
     "compleak-mr-no-original",
@@ -66,3 +71,17 @@ def test_a_seed_changes_what_is_drawn(shadows: Observations, target: Observation
     shadows, target = shadows.select(variants=["a"]), target.select(variants=["a"])
     first, second = (make_attack("compleak-nr-train1-rf", seed=s).fit(shadows).score(target) for s in (0, 1))
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", [n for n, i in ATTACKS.items() if i.references])
+def test_an_attack_needs_as_many_shadows_as_it_says(name: str, planted: Plant, holding: Holding) -> None:
+    least = ATTACKS[name].least_shadows("pool")
+
+    def score(shadows: int) -> np.ndarray:
+        world = holding(name, planted(models=2 + shadows, seed=4, signal=3))
+        attack = make_attack(name).fit(world.select(models=world.models[2:]))
+        return attack.score(world.select(models=world.models[:1]).without_membership())
+
+    assert np.isfinite(score(least)).all()
+    with pytest.raises(TooFewReferencesError):
+        score(least - 2 or 1)

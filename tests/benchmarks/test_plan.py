@@ -84,3 +84,31 @@ def test_planning_imports_no_framework() -> None:
         "print([m for m in ('torch', 'tensorflow', 'tf_keras', 'sklearn', 'datasets') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
+def power(*overrides: str) -> Plan:
+    return make_plan(load_suite("power-fashion", overrides))
+
+
+def test_an_attack_is_tried_with_each_number_of_shadows_that_defines_it() -> None:
+    p = power("shadow_counts=[1,2,4]")
+    counts = {t.attack: set() for t in p.trials}
+    for trial in p.trials:
+        counts[trial.attack].add(len(trial.shadows))
+    assert counts["compleak-mr"] == {1, 2, 4}
+    assert counts["rmia-online"] == {2, 4}
+    assert counts["lira-online"] == counts["joint-online-mr"] == {4}
+    assert len({n.key for n in p.nodes}) == len(p.nodes) == len({n.folder for n in p.nodes})
+
+
+def test_fewer_shadows_are_the_first_of_the_many_and_train_nothing_else() -> None:
+    few, many = power("shadow_counts=[4]"), power("shadow_counts=[16]")
+    assert keys(few, "observe") == keys(many, "observe")
+    shadows = {t.targets: t.shadows for t in many.trials}
+    assert all(shadows[t.targets][:4] == t.shadows for t in few.trials)
+    assert {t.targets for t in few.trials} == {("pool-0", "null"), ("pool-2",)}
+
+
+def test_without_counts_all_shadows_are_used_and_names_are_short() -> None:
+    assert {len(t.shadows) for t in power("shadow_counts=[]").trials} == {16}
+    assert "pool-0/compleak-nr-loss/original" in keys(power("shadow_counts=[]"), "attack")

@@ -81,3 +81,18 @@ def test_online_attacks_need_the_pool_design(written: Path) -> None:
     written.write_text(yaml.safe_dump(content))
     with pytest.raises(SuiteError, match=r"membership\.design: pool"):
         load_suite(str(written))
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("shadow_counts=[1,20]", "rise from 1 to at most membership.shadows, 16"),
+        ("shadow_counts=[4,2]", "rise"),
+        ("shadow_counts=[2]", "needs at least 4 shadows in the pool design, and is given 2"),
+        ("membership.shadows=2", "lira-online needs at least 4"),
+    ],
+)
+def test_too_few_shadows_are_refused_before_anything_runs(override: str, says: str) -> None:
+    overrides = [override] if "counts" in override else [override, "shadow_counts=[]"]
+    with pytest.raises(SuiteError, match=says):
+        load_suite("power-fashion", overrides)

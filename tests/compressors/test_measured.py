@@ -59,7 +59,34 @@ def test_clusters_are_counted_per_channel_where_scales_are() -> None:
         check(parse_setting("clustering-k4"), (per_tensor,))
 
 
-@pytest.mark.parametrize("kind", ["int8-static", "int8-qat", "float16", "dynamic"])
+def test_a_stored_value_that_stands_for_zero_is_a_zero(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"x")
+    table = Weight("table", np.array([[3, 0, 3], [1, 2, 3]], np.int8), scales=np.array([0.1]), zero_point=3)
+    assert measure(path, (table,)).sparsity == pytest.approx(3 / 6)
+
+
+def test_distinct_values_are_those_of_the_layers_that_are_clustered(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"x")
+    dense = Weight("dense", np.tile(np.array([1, 2], np.float32), (4, 4)))
+    table = Weight("table", np.arange(100, dtype=np.float32), spared=True)
+    assert measure(path, (dense, table)).distinct_values == 2
+    assert measure(path, (table,)).distinct_values == 100
+
+
+def test_int4_is_asked_of_every_layer_but_those_without_a_4_bit_form() -> None:
+    from ml_dtypes import int4
+
+    setting = parse_setting("quantization-int4-weights")
+    dense = Weight("dense", np.ones((4, 4), int4), scales=np.array([0.1]))
+    depthwise = Weight("depthwise", np.ones((4, 4), np.float32), spared=True)
+    check(setting, (dense, depthwise))
+    with pytest.raises(ArtifactMismatchError, match="dense8: stored as int8, asked for int4"):
+        check(setting, (dense, Weight("dense8", np.ones((4, 4), np.int8), scales=np.array([0.1]))))
+
+
+@pytest.mark.parametrize("kind", ["int8-static", "int8-qat", "float16", "dynamic", "int8-weights", "int4-weights"])
 def test_a_float_file_does_not_pass_for_a_quantized_one(kind: str) -> None:
     with pytest.raises(ArtifactMismatchError, match="stored as float32"):
         check(parse_setting(f"quantization-{kind}"), (conv(0),))

@@ -17,6 +17,8 @@ NAMES = [
     "quantization-float16",
     "quantization-int8-static",
     "quantization-int8-qat",
+    "quantization-int8-weights",
+    "clustering-k16+quantization-int4-weights",
     "pruning-magnitude-0.8+quantization-int8-static",
     "pruning-magnitude-0.8+clustering-k16+quantization-int8-qat",
 ]

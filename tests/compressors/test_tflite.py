@@ -110,6 +110,8 @@ def test_float32_holds_every_kernel_in_its_own_shape(target, made):
         ("quantization-dynamic", {"float32", "int8"}),
         ("quantization-int8-static", {"int8"}),
         ("quantization-int8-qat", {"int8"}),
+        ("quantization-int8-weights", {"int8"}),
+        ("quantization-int4-weights", {"int4"}),
         slowly("clustering-k8+quantization-float16", {"float16"}),
         slowly("pruning-magnitude-0.6+quantization-int8-static", {"int8"}),
     ],
@@ -118,18 +120,19 @@ def test_weights_have_the_type_that_the_setting_names(made, name, dtypes):
     weights = ADAPTER.weights(made(name))
     assert {str(w.values.dtype) for w in weights} == dtypes
     for w in weights:
-        assert (w.scales is not None) == (w.values.dtype == np.int8)
+        assert (w.scales is not None) == str(w.values.dtype).startswith("int")
         if w.scales is not None:
             assert w.scales.size in (1, w.values.shape[w.channel_axis])
             assert (w.scales > 0).all()
 
 
-def test_int8_kernels_times_their_scales_are_the_float_kernels(made):
-    floats, ints = (ADAPTER.weights(made(n)) for n in ("float32", "quantization-int8-static"))
+@pytest.mark.parametrize("name", ["quantization-int8-static", "quantization-int8-weights", "quantization-int4-weights"])
+def test_integer_kernels_times_their_scales_are_the_float_kernels(made, name):
+    floats, ints = (ADAPTER.weights(made(n)) for n in ("float32", name))
     for f, i in zip(floats, ints, strict=True):
         scales = i.scales.reshape([-1 if axis == i.channel_axis else 1 for axis in range(i.values.ndim)])
         # Rounding to the nearest of the grid errs by half a step at most; float32 arithmetic adds a little.
-        assert (np.abs(i.values * scales - f.values) <= 0.5001 * scales).all()
+        assert (np.abs(i.values.astype(np.int32) * scales - f.values) <= 0.5001 * scales).all()
 
 
 @pytest.mark.parametrize("name", [*TRAINED_ON, *map(slowly, MORE)])
@@ -161,7 +164,13 @@ def test_int8_files_take_and_return_integers(made, name):
 
 @pytest.mark.parametrize(
     ("name", "atol"),
-    [("quantization-float16", 0.02), ("quantization-dynamic", 0.2), ("quantization-int8-static", 0.3)],
+    [
+        ("quantization-float16", 0.02),
+        ("quantization-dynamic", 0.2),
+        ("quantization-int8-static", 0.3),
+        ("quantization-int8-weights", 0.2),
+        ("quantization-int4-weights", 3.0),
+    ],
 )
 def test_post_training_quantization_stays_near_the_original(target, made, name, atol):
     original = ADAPTER.predictor(made("float32"), NORMALIZATION)(target.images)

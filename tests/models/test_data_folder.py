@@ -41,11 +41,11 @@ def test_npz_and_parquet_in_another_order_are_the_same_pool(tmp_path):
     write_parquet(tmp_path / "hf/data/test-00000-of-00001.parquet", IMAGES[rows[15:]], LABELS[rows[15:]])
     one, other = mine(tmp_path / "data.npz", tmp_path / "c"), mine(tmp_path / "hf", tmp_path / "c")
     assert one.sha256 == other.sha256
-    assert np.array_equal(one.images, other.images)
+    assert np.array_equal(one.inputs, other.inputs)
     assert np.array_equal(one.labels, other.labels)
     assert (one.version, other.version) == ("npz", "parquet")
     assert len(one.ids) == 24
-    assert sorted(map(bytes, one.images)) == sorted(map(bytes, IMAGES))
+    assert sorted(map(bytes, one.inputs)) == sorted(map(bytes, IMAGES))
 
 
 def test_npz_splits_are_joined(tmp_path):
@@ -59,8 +59,8 @@ def test_npz_splits_are_joined(tmp_path):
 def test_grey_parquet_gets_one_channel(tmp_path):
     write_parquet(tmp_path / "d/a.parquet", IMAGES[..., :1], LABELS, image="image")
     pool = mine(tmp_path / "d", tmp_path / "c")
-    assert pool.images.shape == (24, 8, 6, 1)
-    assert sorted(map(bytes, pool.images)) == sorted(map(bytes, IMAGES[..., :1]))
+    assert pool.inputs.shape == (24, 8, 6, 1)
+    assert sorted(map(bytes, pool.inputs)) == sorted(map(bytes, IMAGES[..., :1]))
     assert normalization(pool).mean == (0.5,)
 
 

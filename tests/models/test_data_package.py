@@ -65,7 +65,7 @@ def leftovers(cache: Path) -> list[str]:
 
 def test_download_unpacks_and_reads_all_splits(tmp_path, machine, tiny):
     examples = package.load(tiny, tmp_path / "cache")
-    assert np.array_equal(examples.images[..., 0], IMAGES)
+    assert np.array_equal(examples.inputs[..., 0], IMAGES)
     assert examples.labels.tolist() == [0, 1, 2, 3, 4, 9]
     assert examples.version == "1.0-1"
     assert "download tiny-data=1.0-1" in calls(tmp_path)[0]

@@ -35,7 +35,7 @@ def random_examples(n: int, seed: int) -> Examples:
 
 def test_one_of_equal_images_is_kept_and_none_where_their_labels_disagree():
     pool = pool_of([10, 20, 10, 20, 30, 40, 20], [1, 2, 1, 3, 0, 0, 2])
-    kept = dict(zip(pool.images[:, 0, 0, 0].tolist(), pool.labels.tolist(), strict=True))
+    kept = dict(zip(pool.inputs[:, 0, 0, 0].tolist(), pool.labels.tolist(), strict=True))
     assert kept == {10: 1, 30: 0, 40: 0}
     assert pool.duplicates_dropped == 4
     assert pool.ids.tolist() == [0, 1, 2]
@@ -44,8 +44,8 @@ def test_one_of_equal_images_is_kept_and_none_where_their_labels_disagree():
 def test_ids_follow_the_sha256_of_the_pixels():
     examples = random_examples(50, seed=1)
     pool = build_pool(examples, "mine", "dir")
-    by_digest = sorted(range(50), key=lambda i: hashlib.sha256(examples.images[i].tobytes()).digest())
-    assert np.array_equal(pool.images, examples.images[by_digest])
+    by_digest = sorted(range(50), key=lambda i: hashlib.sha256(examples.inputs[i].tobytes()).digest())
+    assert np.array_equal(pool.inputs, examples.inputs[by_digest])
     assert np.array_equal(pool.labels, examples.labels[by_digest])
 
 
@@ -60,9 +60,9 @@ def test_row_order_and_repetition_change_nothing_but_the_count(seed):
     examples = random_examples(40, seed=2)
     rows = np.random.default_rng(seed).permutation(np.r_[0:40, 3:9])
     pool = build_pool(examples, "mine", "dir")
-    other = build_pool(Examples(examples.images[rows], examples.labels[rows], "v2"), "theirs", "hub")
+    other = build_pool(Examples(examples.inputs[rows], examples.labels[rows], "v2"), "theirs", "hub")
     assert other.sha256 == pool.sha256
-    assert np.array_equal(other.images, pool.images)
+    assert np.array_equal(other.inputs, pool.inputs)
     assert np.array_equal(other.labels, pool.labels)
     assert (pool.duplicates_dropped, other.duplicates_dropped) == (0, 6)
 
@@ -91,12 +91,12 @@ def test_saved_pool_comes_back_whole_and_read_only(tmp_path):
     save_pool(pool, file)
     again = read_pool(file)
     assert again is not None
-    assert np.array_equal(again.images, pool.images)
+    assert np.array_equal(again.inputs, pool.inputs)
     assert np.array_equal(again.labels, pool.labels)
     facts = ("name", "source", "version", "sha256", "duplicates_dropped")
     assert [getattr(again, f) for f in facts] == [getattr(pool, f) for f in facts]
     assert [p.name for p in file.parent.iterdir()] == ["pool.safetensors"]
-    for array in (pool.images, pool.labels, again.images, again.labels):
+    for array in (pool.inputs, pool.labels, again.inputs, again.labels):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 
@@ -151,6 +151,6 @@ def test_what_is_no_data_set_is_refused_with_the_reason(parts, complaint):
 
 def test_splits_are_joined_and_grey_images_get_their_channel():
     examples = checked([(GREY, TWO[:, None]), (pictures(5, 6, 7), np.array([2, 0, 1], np.uint8))], "v1", "here")
-    assert examples.images.shape == (5, 2, 2, 1)
+    assert examples.inputs.shape == (5, 2, 2, 1)
     assert examples.labels.tolist() == [0, 1, 2, 0, 1]
     assert examples.labels.dtype == np.int64

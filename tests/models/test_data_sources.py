@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from compleak.models.data import DATASETS, DataConfig, DataError, fetch, hub, load_pool, package, status
-from compleak.models.data.catalog import Hub
+from compleak.models.data.catalog import IMAGE_DATASETS, Hub
 from compleak.models.data.pool import Examples, build_pool
 
 RNG = np.random.default_rng(0)
@@ -119,7 +119,7 @@ def test_data_that_is_not_the_published_one_is_refused(tmp_path, sources, monkey
     monkeypatch.setitem(DATASETS, "fashion-mnist", info)
     labels = FASHION.labels.copy()
     labels[0] = 5
-    reader("package", Examples(FASHION.images, labels, "tampered"))
+    reader("package", Examples(FASHION.inputs, labels, "tampered"))
     pool = load_pool(DataConfig(name="fashion-mnist"), tmp_path)
     assert (pool.source, pool.sha256) == ("hub", true.sha256)
     with pytest.raises(DataError, match=f"not Fashion-MNIST .* as published.*expected {true.sha256}"):
@@ -165,7 +165,7 @@ def test_the_hub_is_read_with_the_datasets_library(tmp_path, monkeypatch):
     examples = hub.load(Hub(str(tmp_path / "repo"), "img", "fine_label"))
     by_label = np.argsort(examples.labels)
     assert examples.labels[by_label].tolist() == list(range(12))
-    assert np.array_equal(examples.images[by_label], images)
+    assert np.array_equal(examples.inputs[by_label], images)
     assert examples.version
     with pytest.raises(DataError, match="no label column; looked for label, found img, fine_label"):
         hub.load(Hub(str(tmp_path / "repo"), "img", "label"))
@@ -189,6 +189,6 @@ def test_the_catalog_imports_nothing_heavy():
 
 
 def test_catalog_is_consistent():
-    for name, info in DATASETS.items():
+    for name, info in IMAGE_DATASETS.items():
         assert len(info.normalization.mean) == len(info.normalization.std) == info.image[2], name
         assert info.classes >= 2

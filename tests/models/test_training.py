@@ -111,7 +111,7 @@ def test_a_diverging_run_says_so():
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda x, y: (x[:1], y[:1]), "two or more images"),
+        (lambda x, y: (x[:1], y[:1]), "two or more examples"),
         (lambda x, y: (x, y[:-1]), "got 32 and 31"),
         (lambda x, y: (x[:, :10], y), r"specified for images \(12, 12, 1\), got \(10, 12, 1\)"),
         (lambda x, y: (x, y + 1), "Labels must be 0 to 1"),

@@ -1,0 +1,306 @@
+"""What an audit's rows mean, in words: what leaks, what compression changes, what cannot be said, what to do next.
+
+The one attack that stands for a model is fixed beforehand (``HEADLINE``), and findings are corrected for the number of
+rows: whoever looks at the strongest of many attacks finds something in everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from ...attacks.observations import ORIGINAL
+from ...results.intervals import holm
+from ...results.metrics import resolution
+from ...results.null_control import outside_together
+from ...results.records import FPRS, Row
+from .attacked import SHADOWED_HEADLINE
+from .blind import Blind
+from .formulas import HEADLINE
+from .subject import Subject
+
+WIDTH = 100
+HALF_WIDTH = 0.02
+ODD_LABELS = 0.01
+SMALL_LOSS = 0.01
+_ALPHA = 0.05
+_GAP = 0.05
+_LEARNT = 0.15
+_NO_FIGURE = 0.9
+
+
+def summarise(rows: Sequence[Row], subject: Subject, blind: Blind, notes: Sequence[str], title: str) -> str:
+    """The summary as plain text.
+
+    Args:
+        rows: of the audit.
+        subject: what was audited.
+        blind: what can be told without the model.
+        notes: on how the outputs were read and the files run.
+        title: the first line.
+    """
+    parts = [
+        ("What leaks", [*_table(rows), "", *_verdict(rows, subject, blind)]),
+        ("What compression changes", _changes(rows, subject)),
+        ("What could not be concluded", list(_limits(rows, subject, blind))),
+        ("Warnings and checks", list(_warnings(subject, blind, notes))),
+        ("What to do next", list(_advice(rows, subject, blind))),
+    ]
+    lines = [title]
+    for heading, body in parts:
+        if body:
+            lines += ["", heading, *(line for text in body for line in _folded(text))]
+    return "\n".join(lines) + "\n"
+
+
+def findings(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose AUC differs from 0.5 after correction for the number of rows."""
+    return outside_together(rows)
+
+
+def changed(rows: Sequence[Row]) -> frozenset[Row]:
+    """Rows that differ from their baseline after Holm's correction for all differences, where one of the two leaks.
+
+    Two attacks at chance say nothing of which model leaks more.
+    """
+    tested = [(row, p) for row in rows if isinstance(p := row.auc_minus_original_p, float)]
+    leaking = {row.attack for row in rows if row.setting == ORIGINAL and row.auc_low > 0.5}
+    adjusted = holm([p for _, p in tested])
+    return frozenset(
+        row
+        for (row, _), p in zip(tested, adjusted, strict=True)
+        if p < _ALPHA and (row.auc_low > 0.5 or row.attack in leaking)
+    )
+
+
+def shifted(blind: Blind) -> bool:
+    """Whether members and non-members differ without any model having a part in it."""
+    by_inputs = blind.interval is not None and blind.interval.low > 0.5
+    return by_inputs or blind.label_p < ODD_LABELS or bool(blind.shared)
+
+
+def _folded(text: str) -> list[str]:
+    """A paragraph as an indented item; lines of the table, which begin with spaces, stay as they are."""
+    if not text or text.startswith("  "):
+        return [text]
+    tied = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    lines = wrap(tied, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+
+
+def _headline(rows: Sequence[Row]) -> dict[str, Row]:
+    """By variant, the row of the attack that stands for it."""
+    return {row.setting: row for row in rows if row.attack in (HEADLINE, SHADOWED_HEADLINE)}
+
+
+def _holding(row: Row) -> str:
+    """Which models an attack holds, in words."""
+    held = [name.rpartition("/")[2] for name in row.setting.split(";")]
+    if row.access == "original+compressed":
+        return f"{ORIGINAL} and {row.setting}"
+    if len(held) == 1:
+        return row.setting
+    return f"all {len(held)} models" if held[0] == ORIGINAL else f"the {len(held)} compressed models"
+
+
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    found, differing = set(findings(rows)), changed(rows)
+    yield f"  {'attack':<30} {'AUC (95 %)':>20}  {'vs orig.':>8}  {'TPR at 1 % FPR':>20}"
+    held = ""
+    for row in rows:
+        if (now := _holding(row)) != held:
+            held = now
+            yield f"  {held}"
+        area = f"{row.auc:.3f} ({row.auc_low:.3f}-{row.auc_high:.3f})" + ("*" if row in found else " ")
+        gain = row.auc_minus_original
+        versus = f"{gain:+.3f}" + ("*" if row in differing else " ") if isinstance(gain, float) else ""
+        yield f"    {row.attack:<28} {area:>20}  {versus:>8}  {_tpr(row):>20}".rstrip()
+    yield f"  * differs from 0.5, or from the original, after correction for all {len(rows)} rows"
+
+
+def _tpr(row: Row) -> str:
+    value, low, high = row.tpr_at_1pct, row.tpr_at_1pct_low, row.tpr_at_1pct_high
+    if not (isinstance(value, float) and isinstance(low, float) and isinstance(high, float)):
+        return "n/a"
+    # A label-only attack has no operating point there, and its interval is the whole range.
+    return f"{100 * value:.1f} % ({100 * low:.1f}-{100 * high:.1f})" if high - low < _NO_FIGURE else "no such point"
+
+
+def _verdict(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[str]:
+    found = findings(rows)
+    if not found:
+        best = max(row.auc_high for row in _headline(rows).values())
+        yield (
+            "Nothing was found: no attack tells members from non-members better than chance, after correction for "
+            f"{len(rows)} rows. A leak of up to AUC {best:.3f} by {next(iter(_headline(rows).values())).attack} would "
+            "not have been seen at this size."
+        )
+    elif shifted(blind):
+        yield (
+            "Members and non-members differ before any model has seen them (see the warnings), so what the attacks "
+            "find may be that difference and no leak."
+        )
+    for variant in subject.variants:
+        own = [row for row in found if row.access == "one-model" and row.setting == variant]
+        gap = f"accuracy {subject.accuracy(variant, member=True):.3f} on members, "
+        gap += f"{subject.accuracy(variant, member=False):.3f} on non-members"
+        if own:
+            fixed = next((row for row in own if row.attack in (HEADLINE, SHADOWED_HEADLINE)), own[0])
+            side = "" if fixed.auc > 0.5 else " (below 0.5: with the sign turned it tells as much)"
+            reach = f"{fixed.attack} reaches AUC {fixed.auc:.3f}{side}{_at_low(fixed)}"
+            yield f"{variant} tells who was a member: {reach}; {gap}."
+        else:
+            yield f"{variant}: nothing found; {gap}."
+    differing = changed(rows)
+    for row in (row for row in found if row.access != "one-model" and row in differing):
+        gain = row.auc_minus_original
+        if isinstance(gain, float) and gain > 0:
+            yield (
+                f"Holding {_holding(row)} tells {gain:+.3f} AUC more than {row.baseline} ({row.attack}): keep old "
+                "versions of the model out of reach."
+            )
+
+
+def _at_low(row: Row) -> str:
+    value = row.tpr_at_1pct
+    if not isinstance(value, float):
+        return ""
+    return f" and finds {100 * value:.1f} % of the members at 1 % false alarms, where guessing finds 1 %"
+
+
+def _changes(rows: Sequence[Row], subject: Subject) -> list[str]:
+    if ORIGINAL not in subject.logits:
+        return ["No original was given, so nothing can be said of what compression changed."] if len(rows) else []
+    said, differing = [], changed(rows)
+    for variant, row in _headline(rows).items():
+        gain = row.auc_minus_original
+        if not isinstance(gain, float):
+            continue
+        span = f"AUC {gain:+.3f} ({row.auc_minus_original_low:+.3f} to {row.auc_minus_original_high:+.3f})"
+        text = f"{variant} leaks {'more' if gain > 0 else 'less'} than the original"
+        text = text if row in differing else f"{variant}: no difference shown"
+        said.append(
+            f"{text}, {span} by {row.attack}; accuracy {subject.accuracy(variant, member=False):.3f} against "
+            f"{subject.accuracy(ORIGINAL, member=False):.3f}, same class for {subject.agreement(variant) or 0:.1%}."
+        )
+    return said
+
+
+def _limits(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[str]:
+    for name, fpr in FPRS.items():
+        able = resolution(subject.nonmembers, fpr)
+        label = f"TPR at {100 * fpr:g} % FPR"
+        if able == "undefined":
+            yield (
+                f"{label}: undefined with {subject.nonmembers:,} non-members; it takes {round(1 / fpr):,} to see one "
+                f"false alarm, and {round(10 / fpr):,} for a steady figure."
+            )
+        elif able == "noisy":
+            first = next(iter(_headline(rows).values()))
+            low, high = (getattr(first, f"{name}_{end}".replace("0.1", "01")) for end in ("low", "high"))
+            yield (
+                f"{label}: rests on fewer than 10 false alarms among {subject.nonmembers:,} non-members, so its "
+                f"intervals are wide ({100 * low:.1f} to {100 * high:.1f} % for {first.attack}); {round(10 / fpr):,} "
+                "make it steady."
+            )
+    widest = max(_headline(rows).values(), key=lambda row: row.auc_high - row.auc_low)
+    half = (widest.auc_high - widest.auc_low) / 2
+    if half > HALF_WIDTH:
+        factor = (half / HALF_WIDTH) ** 2
+        yield (
+            f"AUC is known to ±{half:.3f}; ±{HALF_WIDTH:g} takes about {_rounded(factor * subject.members):,} members "
+            f"and {_rounded(factor * subject.nonmembers):,} non-members."
+        )
+    if rows[0].shadows == 0:
+        yield (
+            "How much an attacker with shadow models gets: fixed formulas are the weakest attacks, so what they find "
+            "is a lower bound. Balanced accuracy uses fixed thresholds, not calibrated ones."
+        )
+    if blind.auc is None:
+        yield "Whether members and non-members look alike: only their labels were seen, not the inputs."
+    yield "How much another training of the same model would leak: one model is one draw."
+
+
+def _rounded(count: float) -> int:
+    """Two significant digits, upwards."""
+    digits = max(0, len(str(int(count))) - 2)
+    unit: int = 10**digits
+    return -(-int(count) // unit) * unit
+
+
+def _warnings(subject: Subject, blind: Blind, notes: Sequence[str]) -> Iterator[str]:
+    if blind.interval is not None and blind.interval.low > 0.5:
+        yield (
+            f"DISTRIBUTION SHIFT: without the model, from the inputs alone, members are told from non-members with "
+            f"AUC {blind.auc:.3f} ({blind.interval.low:.3f}-{blind.interval.high:.3f}). Draw both at random from one "
+            "pool, prepare them in the same way, and audit again."
+        )
+    if blind.label_p < ODD_LABELS:
+        yield (
+            f"DISTRIBUTION SHIFT: the classes are not equally frequent among members and non-members (p = "
+            f"{blind.label_p:.1g}). Classes that the model finds easier then pass for members."
+        )
+    if blind.shared:
+        yield f"{blind.shared:,} examples are members and non-members at once. Take them out of the non-members."
+    for variant in subject.variants:
+        best = max(subject.accuracy(variant, member=side) for side in (True, False))
+        chance = 1 / subject.classes
+        if best < chance + _LEARNT * (1 - chance):
+            yield (
+                f"{variant} is right for {best:.1%} of the examples, hardly better than guessing among "
+                f"{subject.classes} classes, so this audit may be of a broken set-up. Are the inputs scaled and laid "
+                "out as it was trained, and the labels its own?"
+            )
+        agreement = subject.agreement(variant)
+        if agreement is not None and agreement < 0.5:
+            yield (
+                f"{variant} gives the original's class for only {agreement:.1%} of the non-members. Are the rows in "
+                "the same order, and the inputs prepared as it wants them?"
+            )
+    yield from notes
+
+
+def _advice(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[str]:
+    found = findings(rows)
+    if shifted(blind):
+        yield "First of all mend the groups: members and non-members from one shuffled pool, in one format."
+    if found and not shifted(blind):
+        source = ORIGINAL if ORIGINAL in subject.logits else subject.variants[0]
+        gap = subject.accuracy(source, member=True) - subject.accuracy(source, member=False)
+        if gap > _GAP:
+            yield (
+                f"{source} is {100 * gap:.0f} points better on its members: fewer epochs, augmentation, weight decay "
+                "or more data lower that gap and with it the leak; training with differential privacy bounds it."
+            )
+        safer = _safer(rows, subject)
+        if safer is not None:
+            yield (
+                f"Ship {safer.setting} and not the original: it leaks less and loses less than "
+                f"{100 * SMALL_LOSS:.0f} point of accuracy."
+            )
+    if rows[0].shadows == 0:
+        yield (
+            "Train one or two models like this one on other data, dump their outputs, and add them with --shadow: "
+            "then the attacks of the literature (NR, SR, MR) are run, calibrated."
+        )
+    if resolution(subject.nonmembers, 0.001) == "undefined":
+        yield "Hold back more examples: TPR at 0.1 % FPR, the figure for the worst case, takes 1,000 non-members."
+    if len(subject.logits) == 1:
+        yield "Give the compressed (or the original) model too: then the two are compared on the same examples."
+
+
+def _safer(rows: Sequence[Row], subject: Subject) -> Row | None:
+    """The compressed variant that leaks significantly less at nearly the same accuracy, the least leaky if several."""
+    if ORIGINAL not in subject.logits:
+        return None
+    differing = changed(rows)
+    floor = subject.accuracy(ORIGINAL, member=False) - SMALL_LOSS
+    able = [
+        row
+        for variant, row in _headline(rows).items()
+        if row in differing
+        and isinstance(row.auc_minus_original, float)
+        and row.auc_minus_original < 0
+        and subject.accuracy(variant, member=False) > floor
+    ]
+    return min(able, key=lambda row: row.auc, default=None)

@@ -1,0 +1,30 @@
+"""``compleak report``: finished results as a page that opens anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+
+def report_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or a published leaderboard's CSV file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page; made where missing.")],
+) -> None:
+    """Write the results as one HTML page, which opens from a file or any web server and needs no network.
+
+    [bold]Examples[/bold]: compleak report runs/quickstart -o report    compleak report quickstart.csv -o site
+    """
+    from ...attacks.registry import ATTACKS
+    from ...results.report.site import write_report
+    from ...results.store import open_results
+
+    results = open_results(run)
+    page = write_report(results, out, attacks={name: info.description for name, info in ATTACKS.loadable().items()})
+    size = page.stat().st_size / 1e6
+    Console(highlight=False).print(
+        escape(f"{page} shows {len(results.rows)} rows ({size:.1f} MB). Open it in a browser."), soft_wrap=True
+    )

@@ -1,0 +1,201 @@
+"""Settings side by side: what each artifact costs, and what it leaks beside a baseline, paired on the same examples.
+
+What an attacker holds decides what a setting leaks, so each kind of attacker is judged apart:
+
+``artifact``                 the artifact alone (NR and calibrated attacks), against the baseline alone
+``artifact and original``    both (SR), against the same attack given the original twice
+``several models``           all artifacts together (MR), which is no property of one setting
+
+The attacks are fixed beforehand (``ATTACKS``, or the user's), never chosen by their results. Leakage is the AUC: its
+paired difference can be told at these sample sizes, which that of the TPR at a low FPR seldom can.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Literal
+
+import numpy as np
+
+from .baselines import ORIGINAL, Baselines, CompareError, choices
+from .costs import Cost, Size, cost
+from .delong import delong_interval
+from .effects import LEVEL, Effect, Holding, Test, effect_of, holding, judged, paired_test
+from .leaderboard import sort_rows
+from .pareto import front
+from .records import Row
+from .store import Results
+
+__all__ = ["ATTACKS", "CompareError", "Comparison", "Effect", "compare"]
+
+By = Literal["setting", "technique", "framework", "model"]
+
+MARGIN = 0.01
+ATTACKS: dict[Holding, tuple[str, ...]] = {
+    "artifact": ("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "lira-online-fixed-var", "rmia-offline"),
+    "artifact and original": ("compleak-sr2-rf", "joint-online-sr"),
+    "several models": ("compleak-mr", "compleak-mr-no-original", "joint-online-mr"),
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All groups of one suite, data set and network beside a baseline.
+
+    Attributes:
+        title: what is compared.
+        by: what makes a group.
+        baseline: setting that the leakage is compared with.
+        margin: of the AUC, below which a setting leaks ``no more``.
+        level: of the two-sided interval whose upper end is ``Effect.upper``.
+        original: the uncompressed model.
+        costs: of the groups, in the leaderboard's order.
+        effects: of the groups, in the same order.
+        targets: how many.
+        members: fewest of a target.
+        nonmembers: fewest of a target.
+        left_out: rows without anything to be compared with.
+    """
+
+    title: str
+    by: By
+    baseline: str
+    margin: float
+    level: float
+    original: Cost | None
+    costs: tuple[Cost, ...]
+    effects: tuple[Effect, ...]
+    targets: int
+    members: int
+    nonmembers: int
+    left_out: int = 0
+
+    def attacks(self, holds: Holding) -> tuple[str, ...]:
+        """The attacks of one kind of attacker."""
+        return tuple(dict.fromkeys(e.attack for e in self.effects if e.holds == holds))
+
+    def front(self, size: Size = "gzip") -> frozenset[str]:
+        """Groups on the Pareto front of leakage (``Cost.leakage``), size and accuracy, by their point estimates."""
+        costs = (self.original, *self.costs) if self.original else self.costs
+        known = {
+            c.group: (c.leakage, c.size(size), -c.accuracy)
+            for c in costs
+            if c.leakage is not None and c.size(size) is not None and c.accuracy is not None
+        }
+        kept = front(np.array(list(known.values()), dtype=np.float64).reshape(-1, 3))
+        return frozenset(group for group, keep in zip(known, kept, strict=True) if keep)
+
+
+def compare(
+    results: Results,
+    *,
+    by: By = "setting",
+    baseline: str = ORIGINAL,
+    attacks: Sequence[str] = (),
+    margin: float = MARGIN,
+) -> list[Comparison]:
+    """Compare the groups of ``results`` with a baseline, apart for each suite, data set, network and recipe.
+
+    Args:
+        results: a run, or a published leaderboard with its scores.
+        by: what makes a group; ``model`` puts the networks of a suite side by side, each beside its own baseline.
+        baseline: ``original``, a setting, or ``FRAMEWORK/SETTING``.
+        attacks: instead of ``ATTACKS``.
+        margin: see ``Comparison``; above 0.
+
+    Raises:
+        CompareError: no such baseline or attack, or nothing to compare.
+        ScoreError: scores are not kept, or are of different examples.
+    """
+    if not margin > 0:
+        raise CompareError(f"The margin must be above 0, for example 0.01; got {margin:g}.")
+    known = {row.attack for row in results.rows}
+    if strange := [attack for attack in attacks if attack not in known]:
+        raise CompareError(f"{results.path} has no row of the attack {strange[0]!r}. {choices(strange[0], known)}")
+    apart = ("suite", "data", "data_sha256", *(() if by == "model" else ("model", "recipe_sha256")))
+    parts: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in sort_rows(results.rows):
+        parts[tuple(getattr(row, name) for name in apart)].append(row)
+    found = [_part(Baselines(results, rows, baseline), by, attacks, margin) for rows in parts.values()]
+    if not any(comparison.effects for comparison in found):
+        raise CompareError(f"{results.path} has no row that could be compared with {baseline!r}.")
+    titles = [comparison.title for comparison in found]
+    return [
+        replace(c, title=f"{c.title}, recipe {rows[0].recipe_sha256[:8]}") if titles.count(c.title) > 1 else c
+        for c, rows in zip(found, parts.values(), strict=True)
+    ]
+
+
+def _part(baselines: Baselines, by: By, attacks: Sequence[str], margin: float) -> Comparison:
+    rows = baselines.rows
+    shown = _shown(rows, attacks)
+    pairs = [(row, found) for row in shown if (found := baselines.of(row)) is not None]
+    single = {_label(row, by) for row, _ in pairs if holding(row) != "several models"}
+    level = 1 - (1 - LEVEL) / max(1, len(single))
+
+    tests: dict[tuple[str, Holding, str], list[Test]] = defaultdict(list)
+    lows: dict[str, float] = {}
+    for row, (sha256, base) in pairs:
+        if sha256 not in lows:
+            lows[sha256] = delong_interval(base.score, base.member, LEVEL).low
+        test = paired_test(row, base, baselines.results.scores_of(row), lows[sha256], level)
+        tests[_label(row, by), holding(row), row.attack].append(test)
+    effects = judged([effect_of(*key, own, level) for key, own in tests.items()], margin)
+    costs = _costs(rows, shown, by)
+    first = rows[0]
+    return Comparison(
+        title=f"{first.suite}: {first.data}" + ("" if by == "model" else f", {first.model}"),
+        by=by,
+        baseline=baselines.name,
+        margin=margin,
+        level=level,
+        original=costs.pop(ORIGINAL, None),
+        costs=tuple(costs.values()),
+        effects=tuple(effects),
+        targets=len({row.target for row in rows}),
+        members=min(row.n_members for row in rows),
+        nonmembers=min(row.n_nonmembers for row in rows),
+        left_out=sum(not baselines.is_baseline(row) for row in shown) - len(pairs),
+    )
+
+
+def _shown(rows: Sequence[Row], attacks: Sequence[str]) -> list[Row]:
+    """Rows of the attacks that count: the user's, or the fixed ones, or all where a run has none of those.
+
+    Where an attack was fitted on several numbers of shadows, on the most.
+    """
+    has: dict[Holding, set[str]] = defaultdict(set)
+    most: dict[str, int] = defaultdict(int)
+    for row in rows:
+        has[holding(row)].add(row.attack)
+        most[row.attack] = max(most[row.attack], row.shadows)
+    chosen = {holds: set(attacks) or has[holds].intersection(ATTACKS[holds]) or has[holds] for holds in has}
+    return [row for row in rows if row.attack in chosen[holding(row)] and row.shadows == most[row.attack]]
+
+
+def _label(row: Row, by: By) -> str:
+    if row.framework == "none":
+        return ORIGINAL
+    if by != "setting":
+        return str(getattr(row, by))
+    if row.technique != "multiple":
+        return f"{row.framework} {row.setting}"
+    return f"{row.framework} {sum(name != ORIGINAL for name in row.setting.split(';'))} together"
+
+
+def _costs(rows: Sequence[Row], shown: Sequence[Row], by: By) -> dict[str, Cost]:
+    artifacts: dict[str, dict[tuple[str, ...], Row]] = defaultdict(dict)
+    for row in rows:
+        if row.technique != "multiple":
+            artifacts[_label(row, by)].setdefault((row.model, row.framework, row.setting, row.target), row)
+    aucs: dict[str, list[float]] = defaultdict(list)
+    for row in shown:
+        if holding(row) == "artifact":
+            aucs[_label(row, by)].append(row.auc)
+    return {
+        group: replace(cost(group, list(found.values())), leakage=fmean(aucs[group]) if aucs[group] else None)
+        for group, found in artifacts.items()
+    }

@@ -1,0 +1,179 @@
+"""Settings side by side, as a terminal shows them: plain text, fit for 80 characters a line."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from .advice import Answer
+from .compare import Comparison
+from .costs import Size
+from .effects import LEVEL, Effect, Holding
+from .margins import Delta
+
+_MOST = 5
+_NAME = 25
+_LINES = 40  # groups in a table
+_HEADINGS: dict[Holding, str] = {
+    "artifact": "Leakage to an attacker who holds the artifact alone",
+    "artifact and original": "Leakage to an attacker who holds the original too",
+    "several models": "Leakage to an attacker who holds several models",
+}
+_STYLES = {"more": "red", "less": "green", "no more": "green", "undecided": "yellow"}
+
+
+class _HasGroup(Protocol):
+    @property
+    def group(self) -> str: ...
+
+
+_Grouped = TypeVar("_Grouped", bound=_HasGroup)
+
+
+def comparison_table(comparison: Comparison, advice: Sequence[Answer], size: Size = "gzip") -> Group:
+    """Costs, effects attack by attack, the answers, and what their words mean."""
+    parts: list[RenderableType] = [_costs(comparison, size), Text()]
+    ordered = sorted(comparison.costs, key=lambda c: (c.size(size) or 0, c.group))
+    places = {cost.group: place for place, cost in enumerate(ordered)}
+    effects: dict[tuple[Holding, str], list[Effect]] = defaultdict(list)
+    for effect in comparison.effects:
+        effects[effect.holds, effect.attack].append(effect)
+    for holds, heading in _HEADINGS.items():
+        if attacks := comparison.attacks(holds):
+            parts += [Text(heading, style="bold"), Text()]
+        for attack in attacks:
+            parts += [_effects(comparison, attack, effects[holds, attack], places), Text()]
+    for answer in advice:
+        parts.append(Text(answer.text, style="bold"))
+        parts += [Padding(Text(line), (0, 0, 0, 2)) for line in _passed_over(answer, size)]
+        parts.append(Text())
+    return Group(*parts, _meaning(comparison))
+
+
+def _costs(comparison: Comparison, size: Size) -> Table:
+    several = "s" if comparison.targets > 1 else ""
+    table = plain_table(
+        f"{comparison.title} ({comparison.targets} target{several}, {comparison.members:,} members and "
+        f"{comparison.nonmembers:,} non-members or more)"
+    )
+    table.add_column(comparison.by, min_width=_NAME, overflow="fold")
+    for heading in ("kB", "kB gzip", "ratio", "acc.", "agree", "ms", "front"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    best = comparison.front(size)
+    ordered = sorted(comparison.costs, key=lambda c: (c.size(size) is None, c.size(size) or 0, c.group))
+    whole = (comparison.original,) if comparison.original else ()
+    for name, cost in _sections((*whole, *ordered[:_LINES])):
+        if cost is None:
+            table.add_row(Text(name))
+            continue
+        table.add_row(
+            Text(name),
+            number(cost.bytes, ",.1f", 1e-3),
+            number(cost.bytes_gzip, ",.1f", 1e-3),
+            number(cost.ratio, ".1f"),
+            number(cost.accuracy, ".3f"),
+            number(cost.agreement, ".3f"),
+            number(cost.latency_ms, ".2f"),
+            "*" if cost.group in best else "",
+        )
+    return _cut(table, len(ordered))
+
+
+def _effects(comparison: Comparison, attack: str, effects: Sequence[Effect], places: Mapping[str, int]) -> Table:
+    table = plain_table(f"{attack}, beside the same on {_baseline(comparison)}")
+    table.add_column(comparison.by, min_width=_NAME, overflow="fold")
+    for heading in ("AUC", f"difference, {LEVEL:.0%}", "p", "up to", "verdict"):
+        table.add_column(heading, justify="left" if heading == "verdict" else "right", no_wrap=True)
+    ordered = sorted(effects, key=lambda e: (places.get(e.group, 0), e.group))
+    for name, e in _sections(ordered[:_LINES]):
+        if e is None:
+            table.add_row(Text(name))
+            continue
+        table.add_row(
+            Text(name),
+            f"{e.auc:.3f}",
+            interval(Delta(e.difference, e.low, e.high)),
+            f"{e.p_holm:.3f}" if e.p_holm >= 0.001 else "<0.001",
+            f"{e.upper:+.3f}",
+            Text(e.verdict, style=_STYLES.get(e.verdict, "")),
+        )
+    return _cut(table, len(ordered))
+
+
+def _cut(table: Table, lines: int) -> Table:
+    if lines > _LINES:
+        table.caption = f"the {_LINES} smallest of {lines:,}; --csv and --json give all"
+    return table
+
+
+def _sections(items: Iterable[_Grouped]) -> Iterator[tuple[str, _Grouped | None]]:
+    """Lines in sections, in the order of the first of each: a framework's name and no item, then its items."""
+    sections: dict[str, list[tuple[str, _Grouped]]] = {}
+    for item in items:
+        framework, space, setting = item.group.partition(" ")
+        sections.setdefault(framework if space else "", []).append((f" {setting}" if space else framework, item))
+    for framework, lines in sections.items():
+        if framework:
+            yield framework, None
+        yield from lines
+
+
+def _passed_over(answer: Answer, size: Size) -> Iterator[str]:
+    kind = " gzip" if size == "gzip" else ""
+    for candidate in answer.passed_over[:_MOST]:
+        smaller = "Smaller, but not shown to qualify" if answer.chosen else "Not shown to qualify"
+        yield f"{smaller}: {candidate.group} ({candidate.size / 1000:,.1f} kB{kind}): {'; '.join(candidate.reasons)}."
+    if len(answer.passed_over) > _MOST:
+        yield f"... and {len(answer.passed_over) - _MOST} more."
+
+
+def _meaning(comparison: Comparison) -> Table:
+    groups, of = round((1 - LEVEL) / (1 - comparison.level)), _baseline(comparison)
+    models = "this 1 model" if comparison.targets == 1 else f"these {comparison.targets} models"
+    words = {
+        "up to": f"upper end of the paired interval that holds jointly for all {groups} groups "
+        f"(one-sided {(1 + LEVEL) / 2:.1%}, Bonferroni), of the worst target",
+        "no more": f"the AUC exceeds that of the same attack on {of} by less than {comparison.margin:g}, the margin, "
+        "and this is shown: 'up to' lies below it. An insignificant difference shows nothing",
+        "p": "of no difference, two-sided, after Holm's correction for all differences above",
+        "less, more": "p below 0.05",
+        "undecided": "none of these; 'at chance': nor any AUC interval above 0.5",
+        "front": "not beaten in leakage (mean AUC of the attacks on the artifact alone), size and accuracy at once",
+        "leakage": "AUC, under attacks fixed beforehand and not chosen by their results; a TPR at a low FPR may differ",
+        "about": f"{models}; training anew adds variance",
+    }
+    if comparison.left_out:
+        words["left out"] = f"{comparison.left_out} rows that have nothing to be compared with"
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for word, meaning in words.items():
+        table.add_row(Text(word, style="dim"), Text(meaning, style="dim"))
+    return table
+
+
+def plain_table(title: str) -> Table:
+    """An empty table that is fit for any terminal."""
+    return Table(
+        title=Text(title), title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD,
+        padding=0, show_edge=False,
+    )  # fmt: skip
+
+
+def interval(delta: Delta) -> str:
+    """A difference and its interval."""
+    return f"{delta.difference:+.3f} [{delta.low:+.3f}, {delta.high:+.3f}]"
+
+
+def number(value: float | None, form: str, scale: float = 1) -> str:
+    """A number as text; empty for None."""
+    return "" if value is None else format(value * scale, form)
+
+
+def _baseline(comparison: Comparison) -> str:
+    return "the original" if comparison.baseline == "original" else comparison.baseline

@@ -1,0 +1,164 @@
+"""One attack beside the same attack on the baseline: by how much it leaks more, and how sure that is.
+
+Over several targets (and, in a wider group, settings) a difference is their mean, and so is each end of its interval:
+too wide rather than too narrow, however the targets are correlated. All of it is about these models; training anew
+would add variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from .baselines import CompareError
+from .delong import delong_paired_test, holm
+from .exact import tail
+from .records import Row
+from .scores import Scores, paired
+
+Holding = Literal["artifact", "artifact and original", "several models"]
+Verdict = Literal["less", "no more", "more", "undecided", "at chance"]
+
+LEVEL = 0.95
+_HOLDS: dict[str, Holding] = {
+    "one-model": "artifact",
+    "original+compressed": "artifact and original",
+    "multiple": "several models",
+    "multiple+original": "several models",
+}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One attack on one group, beside the baseline.
+
+    Attributes:
+        group: its label.
+        holds: what the attacker holds.
+        attack: its name.
+        auc: mean over the pairs.
+        auc_baseline: of the same attack on the baseline.
+        difference: AUC less the baseline's.
+        low: lower end of its interval at 95 %.
+        high: upper end of that.
+        p: two-sided, of no difference.
+        upper: upper end of the interval that holds jointly for all groups (Bonferroni), in the worst pair.
+        error: standard error behind ``upper``.
+        tpr_at_1pct: mean; None where undefined.
+        pairs: targets (times settings) averaged.
+        examples: fewer of members and non-members, in the worst pair.
+        sees: whether in every pair the attack finds members of the artifact or the baseline: an interval above 0.5.
+        p_holm: ``p`` corrected for all effects of the comparison.
+        verdict: ``no more`` where ``upper`` is below the margin, ``less`` where the difference is significant too.
+    """
+
+    group: str
+    holds: Holding
+    attack: str
+    auc: float
+    auc_baseline: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    upper: float
+    error: float
+    tpr_at_1pct: float | None
+    pairs: int
+    examples: int
+    sees: bool
+    p_holm: float = 1.0
+    verdict: Verdict = "undecided"
+
+
+def holding(row: Row) -> Holding:
+    """What an attacker holds who makes this attack.
+
+    Raises:
+        CompareError: unknown access.
+    """
+    if row.access not in _HOLDS:
+        raise CompareError(f"{row.attack}: nobody knows what an attacker with access {row.access!r} holds.")
+    return _HOLDS[row.access]
+
+
+@dataclass(frozen=True)
+class Test:
+    """One row beside its baseline; see ``Effect``."""
+
+    row: Row
+    difference: float
+    low: float
+    high: float
+    p: float
+    upper: float
+    examples: int
+    sees: bool
+
+
+def paired_test(row: Row, base: Scores, own: Scores, base_low: float, level: float) -> Test:
+    """Test a row against its baseline.
+
+    Args:
+        row: of the artifact.
+        base: scores of the same attack on the baseline.
+        own: the row's scores.
+        base_low: lower end of the interval of the baseline's AUC.
+        level: of the joint interval.
+
+    Raises:
+        ScoreError: the scores are of different examples.
+    """
+    before, after, member = paired(base, own)
+    usual = delong_paired_test(after, before, member, LEVEL)
+    joint = usual if level == LEVEL else delong_paired_test(after, before, member, level)
+    sees = max(base_low, row.auc_low) > 0.5
+    examples = min(np.count_nonzero(member), np.count_nonzero(~member))
+    return Test(row, usual.difference, usual.low, usual.high, usual.p_value, joint.high, int(examples), sees)
+
+
+def effect_of(group: str, holds: Holding, attack: str, tests: Sequence[Test], level: float) -> Effect:
+    """The mean of ``tests``, not yet judged."""
+    difference, low, high = (fmean(getattr(t, name) for t in tests) for name in ("difference", "low", "high"))
+    half = difference - low if difference > 0 else high - difference
+    z = difference / half * special.ndtri(1 - tail(LEVEL))
+    worst = max(tests, key=lambda t: t.upper)
+    tprs = [t.row.tpr_at_1pct for t in tests]
+    numbers = [x for x in tprs if isinstance(x, float)]
+    return Effect(
+        group=group,
+        holds=holds,
+        attack=attack,
+        auc=fmean(t.row.auc for t in tests),
+        auc_baseline=fmean(t.row.auc - t.difference for t in tests),
+        difference=difference,
+        low=low,
+        high=high,
+        p=tests[0].p if len(tests) == 1 else float(2 * special.ndtr(-abs(z))),
+        upper=worst.upper,
+        error=float((worst.upper - worst.difference) / special.ndtri(1 - tail(level))),
+        tpr_at_1pct=fmean(numbers) if len(numbers) == len(tprs) else None,
+        pairs=len(tests),
+        examples=worst.examples,
+        sees=all(t.sees for t in tests),
+    )
+
+
+def judged(effects: Sequence[Effect], margin: float) -> list[Effect]:
+    """The effects with their p-values corrected for each other, and verdicts."""
+    adjusted = holm([effect.p for effect in effects])
+    return [replace(e, p_holm=p, verdict=_verdict(e, p, margin)) for e, p in zip(effects, adjusted, strict=True)]
+
+
+def _verdict(effect: Effect, p_holm: float, margin: float) -> Verdict:
+    significant = p_holm < 1 - LEVEL
+    if not effect.sees:
+        return "at chance"
+    if effect.upper < margin:
+        return "less" if significant and effect.difference < 0 else "no more"
+    return "more" if significant and effect.difference > 0 else "undecided"

@@ -1,0 +1,1 @@
+"""The report: finished results as one HTML page that needs no network. Start reading at ``site.py``."""

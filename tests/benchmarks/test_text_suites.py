@@ -1,0 +1,60 @@
+"""Suites with text targets: what fits together, and what is refused before anything runs."""
+
+import pytest
+
+from compleak.benchmarks.estimate import estimate
+from compleak.benchmarks.plan import make_plan
+from compleak.benchmarks.schema import SuiteError, load_suite
+from compleak.benchmarks.stages.pool import network_of, normalization_in
+from compleak.benchmarks.store import Store
+from compleak.models.inputs import Normalization, Tokens
+from compleak.models.networks import NetworkSpec
+
+SUITES = ("text-quickstart", "gpt2-quickstart")
+
+
+@pytest.mark.parametrize(("name", "tokenizer"), zip(SUITES, ("minilm", "bpe-wordnet"), strict=True))
+def test_texts_are_tokenised_for_the_network_and_the_plan_names_its_module(name, tokenizer, tmp_path):
+    suite = load_suite(name)
+    assert suite.examples().tokenizer == tokenizer
+    plan = make_plan(suite)
+    assert plan.node("train", "target-0").config["data"]["tokenizer"] == tokenizer
+    assert all(line.seconds > 0 for line in estimate(plan, Store(tmp_path / "run")))
+
+
+def test_another_tokenizer_is_other_data_to_every_node():
+    keys = [{n.key for n in make_plan(load_suite("text-quickstart", more)).nodes} for more in ([], ["data.length=16"])]
+    assert not keys[0] & keys[1]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["network.name=resnet8"], "resnet8 takes images, and wordnet-glosses holds texts"),
+        (["data={name: fashion-mnist}"], "bert-minilm-2 takes texts, and fashion-mnist holds images"),
+        (["network.name=bert"], "bert needs weights"),
+        (["network.heads=5"], r"heads \(5\) must divide width \(384\)"),
+        (["training.augmentation=flip"], "augmentation is for images"),
+        (["attacks=[compleak-nr-samia]"], "noise cannot be added to token ids"),
+        (["compress={pytorch-mobile: [quantization-int8-qat]}"], "with bert-minilm-2.*cannot read a transformer"),
+        (["compress={pytorch-mobile: [pruning-filter-l1-0.5]}"], "no convolution"),
+        (["network={name: resnet8, layers: 3}", "data={name: fashion-mnist}"], "are for text networks"),
+    ],
+)
+def test_what_does_not_fit_is_refused(overrides, message):
+    with pytest.raises(SuiteError, match=message):
+        load_suite("text-quickstart", overrides)
+
+
+def test_specs_take_their_shapes_from_the_data():
+    data = {"classes": 4, "normalization": {"vocabulary": 50, "length": 12}}
+    network = load_suite("gpt2-quickstart", ["network.layers=3"]).network.model_dump(mode="json")
+    spec = network_of({"network": network}, data)
+    assert (spec.layers, spec.width, spec.vocabulary, spec.length, spec.classes) == (3, 128, 50, 12, 4)
+    assert normalization_in(data) == Tokens(vocabulary=50, length=12)
+    images = {"classes": 10, "image": [28, 28, 1], "normalization": {"mean": [0.5], "std": [0.5]}}
+    network = load_suite("quickstart").network.model_dump(mode="json")
+    assert network_of({"network": network}, images) == NetworkSpec(
+        name="resnet8", width=16, image=(28, 28, 1), classes=10
+    )
+    assert isinstance(normalization_in(images), Normalization)
