@@ -54,7 +54,7 @@ def main() -> None:
     from ..compressors.settings import SettingError
     from ..models.data import DataError
     from ..plugins import PluginError
-    from ..results.baselines import CompareError
+    from ..results.comparison.baselines import CompareError
     from ..results.metrics import ScoreError
     from ..results.publish import PublishError
     from ..results.report.libraries import LibraryError

@@ -55,6 +55,7 @@ class Target:
             texts, int32 [examples, length].
         labels: int64 [examples].
         augmentation: the augmentation policy's name, used in fine-tuning as in training.
+        device: where PyTorch trains on, ``cpu`` or ``cuda``.
     """
 
     network: Spec
@@ -63,6 +64,7 @@ class Target:
     images: NDArray[np.generic]
     labels: NDArray[np.int64]
     augmentation: Augmentation = "none"
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

@@ -129,8 +129,8 @@ def audit_command(
             "Nothing to audit. Give a model's outputs on members and non-members (--members, --nonmembers), or model "
             "files and examples (--original, --compressed, --data). See compleak audit --help."
         )
-    written = result.write(out if out is not None else Path("runs") / f"audit-{result.run_id[:8]}")
     typer.echo(result.summary)
+    written = result.write(out if out is not None else Path("runs") / f"audit-{result.run_id[:8]}")
     typer.echo(f"Written to {written}: leaderboard.csv, summary.txt and the scores.")
     typer.echo(f"Read on with: compleak verify {written}, compleak compare {written}, compleak report {written}")
 

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from ...results.changes import Changes
+    from ...results.comparison.changes import Changes
     from ...results.store import Results
 
 REGRESSION = 1
@@ -60,7 +60,7 @@ def compare_command(
 
     compleak compare yesterday today --fail-on-regression
     """
-    from ...results.baselines import CompareError
+    from ...results.comparison.baselines import CompareError
     from ...results.store import open_results
 
     first = open_results(run)
@@ -99,9 +99,9 @@ def _one(
     csv_file: Path | None,
     as_json: bool,
 ) -> None:
-    from ...results.advice import answers
-    from ...results.compare import compare
-    from ...results.compare_table import comparison_table
+    from ...results.comparison.advice import answers
+    from ...results.comparison.compare import compare
+    from ...results.comparison.compare_table import comparison_table
 
     found = compare(results, by=by, baseline=baseline, attacks=attacks, margin=margin)
     advice = [answers(c, accuracy_loss=loss, size=size) if by == "setting" else [] for c in found]
@@ -137,8 +137,8 @@ def _two(
     as_json: bool,
     fail: bool,
 ) -> int:
-    from ...results.changes import changes
-    from ...results.changes_table import changes_table
+    from ...results.comparison.changes import changes
+    from ...results.comparison.changes_table import changes_table
 
     found = changes(first, second, attacks=attacks, margin=margin)
     if csv_file:
@@ -179,7 +179,7 @@ def _change_lines(found: Changes) -> list[dict[str, Any]]:
 
 
 def _identity(row: Any) -> dict[str, Any]:
-    from ...results.changes import MATCHED_BY
+    from ...results.comparison.changes import MATCHED_BY
 
     return {name: getattr(row, name) for name in MATCHED_BY}
 

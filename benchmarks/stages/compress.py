@@ -24,6 +24,7 @@ def run(job: Job) -> None:
         images=pool.inputs[ids],
         labels=pool.labels[ids],
         augmentation=config["augmentation"],
+        device=job.torch_device(),
     )
     torch.set_num_threads(job.threads)
     compressor = make_compressor(config["framework"])

@@ -27,6 +27,14 @@ class Job:
     threads: int = 1
     device: str = "auto"
 
+    def torch_device(self) -> str:
+        """``cpu`` or ``cuda``: as the suite says, or whichever is here."""
+        import torch
+
+        if self.device != "auto":
+            return self.device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
     def read(self, role: str, name: str) -> Any:
         """A JSON file of a parent."""
         return json.loads((self.parents[role] / name).read_text(encoding="utf-8"))

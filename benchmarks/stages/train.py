@@ -29,15 +29,9 @@ def run(job: Job) -> None:
         normalization_in(data),
         dev=(pool.inputs[split.dev], pool.labels[split.dev]),
         seed=config["seed"],
-        device=_device(job.device),
+        device=job.torch_device(),
     )
     save_checkpoint(trained.module, job.out / "model.safetensors")
     job.write("measured.json", file_sizes(job.out / "model.safetensors"))
     epochs = [asdict(epoch) for epoch in trained.history]
     job.write("history.json", {"epochs": epochs, "dev_accuracy": trained.dev_accuracy})
-
-
-def _device(wanted: str) -> str:
-    if wanted != "auto":
-        return wanted
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -29,7 +29,7 @@ def finetune(
     seed: int,
     constraint: Constraint | None = None,
 ) -> None:
-    """Train ``network`` on in place, on the GPU where there is one; it ends on the CPU, in evaluation mode.
+    """Train ``network`` on in place, on the target's device; it ends on the CPU, in evaluation mode.
 
     Args:
         network: what is trained; its optimizer is made here, from the very parameters that it runs with.
@@ -43,7 +43,7 @@ def finetune(
         UntrainedError: a layer did not move. (A known mistake elsewhere: an optimizer that holds the parameters of
             the network from before it was prepared for quantization trains nothing, and nobody notices.)
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(target.device)
     network.to(device).train()
     before = {name: weight.detach().clone() for name, weight in kernels(network).items()}
     optimizer = make_optimizer(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..advice import Answer, answers
-from ..baselines import CompareError
-from ..compare import Comparison, compare
-from ..effects import Holding
+from ..comparison.advice import Answer, answers
+from ..comparison.baselines import CompareError
+from ..comparison.compare import Comparison, compare
+from ..comparison.effects import Holding
 from ..metrics import ScoreError
 from ..store import Results
 from .names import attack_name, signed

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..pareto import front
+from ..comparison.pareto import front
 from ..records import Row
 from .names import attack_names, attack_rank, target_key, target_names
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from compleak.results.pareto import front
+from compleak.results.comparison.pareto import front
 
 
 def test_a_fixture_by_hand():

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from scipy import optimize, special
 
-from .exact import tail
-from .metrics import ScoreError
+from ..exact import tail
+from ..metrics import ScoreError
 
 POWER = 0.8
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from compleak.results.changes import changes
-from compleak.results.changes_table import changes_table
-from compleak.results.compare import CompareError
+from compleak.results.comparison.changes import changes
+from compleak.results.comparison.changes_table import changes_table
+from compleak.results.comparison.compare import CompareError
 from compleak.results.delong import delong_paired_test
 from compleak.results.leaderboard import write_leaderboard
 from compleak.results.records import evaluate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .metrics import Bools
+from ..metrics import Bools
 
 
 def front(points: NDArray[np.float64]) -> Bools:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from compleak.results.advice import answers
-from compleak.results.compare import ATTACKS, CompareError, compare
-from compleak.results.compare_table import comparison_table
+from compleak.results.comparison.advice import answers
+from compleak.results.comparison.compare import ATTACKS, CompareError, compare
+from compleak.results.comparison.compare_table import comparison_table
 from compleak.results.leaderboard import write_leaderboard
 from compleak.results.scores import ScoreError, Scores, write_pack
 from compleak.results.store import open_results

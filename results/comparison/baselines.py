@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from .records import Row
-from .scores import Scores
-from .store import Results
+from ..records import Row
+from ..scores import Scores
+from ..store import Results
 
 ORIGINAL = "original"
 

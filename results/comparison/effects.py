@@ -15,11 +15,11 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from ..delong import delong_paired_test, holm
+from ..exact import tail
+from ..records import Row
+from ..scores import Scores, paired
 from .baselines import CompareError
-from .delong import delong_paired_test, holm
-from .exact import tail
-from .records import Row
-from .scores import Scores, paired
 
 Holding = Literal["artifact", "artifact and original", "several models"]
 Verdict = Literal["less", "no more", "more", "undecided", "at chance"]

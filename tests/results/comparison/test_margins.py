@@ -2,7 +2,7 @@
 
 import pytest
 
-from compleak.results.margins import (
+from compleak.results.comparison.margins import (
     Delta,
     chance_within,
     difference_of,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+from ..records import Cell, Row
 from .margins import most_lost
-from .records import Cell, Row
 
 Size = Literal["gzip", "bytes"]
 

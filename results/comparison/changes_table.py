@@ -9,10 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..records import Row
 from .changes import ArtifactChange, Change, Changes
 from .compare_table import interval, number, plain_table
 from .effects import LEVEL
-from .records import Row
 
 _NAMED = 5
 _LINES = 20

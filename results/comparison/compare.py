@@ -20,14 +20,14 @@ from typing import Literal
 
 import numpy as np
 
+from ..delong import delong_interval
+from ..leaderboard import sort_rows
+from ..records import Row
+from ..store import Results
 from .baselines import ORIGINAL, Baselines, CompareError, choices
 from .costs import Cost, Size, cost
-from .delong import delong_interval
 from .effects import LEVEL, Effect, Holding, Test, effect_of, holding, judged, paired_test
-from .leaderboard import sort_rows
 from .pareto import front
-from .records import Row
-from .store import Results
 
 __all__ = ["ATTACKS", "CompareError", "Comparison", "Effect", "compare"]
 

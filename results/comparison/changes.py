@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..delong import delong_paired_test, holm
+from ..leaderboard import sort_rows
+from ..metrics import ScoreError
+from ..records import Row
+from ..scores import paired
+from ..store import Results
 from .baselines import CompareError
-from .delong import delong_paired_test, holm
-from .leaderboard import sort_rows
 from .margins import Delta, chance_within, difference_of, wilson
-from .metrics import ScoreError
-from .records import Row
-from .scores import paired
-from .store import Results
 
 MATCHED_BY = ("suite", "data", "model", "framework", "setting", "attack", "shadows", "target")
 SIGNIFICANT = 0.025
