@@ -66,8 +66,17 @@ def main() -> None:
     try:
         app()
     except (
-        SuiteError, SettingError, DataError, StoreError, CompareError, ResultsError, ScoreError, AuditError,
-        PublishError, LibraryError, PluginError,
+        SuiteError,
+        SettingError,
+        DataError,
+        StoreError,
+        CompareError,
+        ResultsError,
+        ScoreError,
+        AuditError,
+        PublishError,
+        LibraryError,
+        PluginError,
         PermissionError,
     ) as error:
         errors.print(f"[red]Error:[/red] {escape(str(error))}")
