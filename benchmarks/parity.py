@@ -69,6 +69,8 @@ def compare(target: Target, examples: NDArray[np.generic], folder: Path) -> Iter
     yield parity("keras-twin", _twin_logits(target, examples))
     for framework in COMPRESSORS:
         compressor = make_compressor(framework)
+        if compressor.refusal(Setting(), network.name) is not None:
+            continue
         artifact = folder / f"{network.name}{compressor.suffix}"
         compressor.compress(target, Setting(), Finetuning(), artifact, seed=0)
         yield parity(framework, compressor.predictor(artifact, transform)(examples))

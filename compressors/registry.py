@@ -37,6 +37,11 @@ _OWN: dict[str, AdapterInfo] = {
         "PytorchMobileCompressor",
         "PyTorch Mobile (.ptl): torch.ao quantization, torch.nn.utils.prune, the lite interpreter",
     ),
+    "executorch": AdapterInfo(
+        "executorch.adapter",
+        "ExecutorchCompressor",
+        "ExecuTorch (.pte), optional: PT2E quantization, XNNPACK; pip install compleak-bench[executorch]",
+    ),
 }
 
 COMPRESSORS: Registry[AdapterInfo] = Registry("compressors", _OWN, AdapterInfo)

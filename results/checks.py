@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .leaderboard import cell_text, leaderboard_csv, sort_rows
@@ -28,6 +28,8 @@ _OF_SUITE = {
     "model": ("network", "name"),
     "shadows": ("membership", "shadows"),
     "resamples": ("statistics", "resamples"),
+    "n_members": ("membership", "evaluate"),
+    "n_nonmembers": ("membership", "evaluate"),
 }
 
 RowName = tuple[str, str, str, str, int]
@@ -113,6 +115,17 @@ def check_cells(placed: Iterable[Placed], expected: Callable[[Row], Facts], sour
         facts = {name: cell_text(name, value) for name, value in expected(one.row).items() if name in cells}
         stated = {name: cell_text(name, cells[name]) for name in facts}
         yield from _disagreements(one, stated, facts, source)
+
+
+def check_shadows(
+    placed: Iterable[Placed], shadows: Callable[[Row], Collection[int]], source: str
+) -> Iterator[Problem]:
+    """The number of shadows of every row against those that ``shadows`` says its very scores were made with."""
+    for one in placed:
+        counts = shadows(one.row)
+        if one.row.shadows not in counts:
+            said = " or ".join(map(str, sorted(counts))) or "nothing"
+            yield one.problem(source, "shadows", str(one.row.shadows), said)
 
 
 def suite_cells(suite: Mapping[str, Any]) -> dict[str, str | Cell]:

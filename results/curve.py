@@ -32,11 +32,13 @@ QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("lira-online-fixed-var", "compleak-nr-train2-rf"),
         ("rmia-offline", "compleak-nr-train2-rf"),
         ("joint-online-nr", "compleak-nr-train2-rf"),
-        ("joint-online-nr", "lira-online-fixed-var"),
-        ("joint-online-nr", "rmia-offline"),
         ("joint-online-sr", "compleak-sr2-rf"),
         ("joint-online-mr", "compleak-mr"),
         ("joint-online-mr-no-original", "compleak-mr-no-original"),
+    ),
+    "Jointly calibrated, beside other attacks that calibrate each example": (
+        ("joint-online-nr", "lira-online-fixed-var"),
+        ("joint-online-nr", "rmia-offline"),
     ),
     "Compressed models beside the original, in place of the original alone": (
         ("compleak-sr2-rf", "compleak-nr-train2-rf"),

@@ -30,11 +30,14 @@ class Lineage:
         collect: the node that all attacks of the rows read.
         holders: the attack's node that holds each set of scores, by the scores' hash.
         nodes: all nodes of the folder by key.
+        shadows: how many shadows the attack was fitted on, by the scores' hash; an attack that learns nothing from them
+            may give the same scores with several numbers.
     """
 
     collect: NodeRecord
     holders: Mapping[str, NodeRecord]
     nodes: Mapping[str, NodeRecord]
+    shadows: Mapping[str, frozenset[int]]
 
     @cached_property
     def attacks(self) -> tuple[NodeRecord, ...]:
@@ -168,6 +171,7 @@ class Lineage:
             versions=rows[0].versions,
             data=self.data(),
             seeds={target: self.seed(target) for target in sorted({row.target for row in rows})},
+            shadows={row.scores_sha256: tuple(sorted(self.shadows[row.scores_sha256])) for row in rows},
             attack_notes={row.scores_sha256: notes for row in rows if (notes := self.attack_notes(row))},
             attacks={row.attack: AttackFacts(access=row.access, queries=row.queries) for row in rows},
             machines=tuple(
@@ -207,9 +211,13 @@ def lineages(nodes: Mapping[str, NodeRecord], places: Mapping[str, Sequence[Node
         raise RunFolderError(
             "The rows' scores were not all made from the same collected observations; take them from one finished run."
         )
+    shadows = {
+        sha256: frozenset(len(node.manifest.get("config", {}).get("shadows", ())) for node in holders)
+        for sha256, holders in places.items()
+    }
     return [
         # Where code that decides nothing has changed, the same scores were made twice: one of them will do.
-        Lineage(nodes[key], {sha256: _first(holders, key) for sha256, holders in places.items()}, nodes)
+        Lineage(nodes[key], {sha256: _first(holders, key) for sha256, holders in places.items()}, nodes, shadows)
         for key in sorted(common)
     ]
 

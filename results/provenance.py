@@ -97,6 +97,7 @@ class Run(_Value):
         seeds: of each target's training.
         attacks: what each attack needs.
         attack_notes: what an attack had to say of itself, by the hash of its scores; only where it said something.
+        shadows: how many shadows each attack was fitted on, by the hash of its scores.
         machines: what the nodes ran on.
         nodes: how many the rows rest on.
         seconds: what they took, added up.
@@ -116,6 +117,7 @@ class Run(_Value):
     seeds: dict[str, int]
     attacks: dict[str, AttackFacts]
     attack_notes: dict[str, tuple[str, ...]] = {}
+    shadows: dict[str, tuple[int, ...]] = {}
     machines: tuple[Machine, ...]
     nodes: int
     seconds: float

@@ -5,21 +5,24 @@ An audit keeps the scores, and beside them, in ``facts.json``, the cells of ever
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import checks
 from .metrics import ScoreError
 from .problem import Problem
 from .records import Cell, Row
-from .run_folder import check_files, read_nodes
+from .run_folder import NodeRecord, check_files, read_nodes
 from .scores import Scores, read_scores
 from .store import LEADERBOARD, NULL_CONTROL, Results
 from .verification import Verification, common, once, placed_rows
 
 AUDIT = "audit"
 FACTS = "facts.json"
+SUMMARY = "summary.txt"
+SUMMARY_SHA256 = "summary_sha256"
 _KEY = ("attack", "framework", "setting")
 _NOT_CHECKED = "that the scores are the audited model's, for an audit keeps neither the model nor its outputs"
 
@@ -35,6 +38,7 @@ def verify_audit(results: Results, agreed: set[bytes] | None) -> Verification:
     """Verify an audit's folder; see ``verify``."""
     nodes, problems = read_nodes(results.path)
     problems += check_files(results.path, nodes.values())
+    problems += _summary(results, nodes.values())
     placed = placed_rows(results.rows, LEADERBOARD)
     if not placed:
         problems.append(Problem(LEADERBOARD, "holds no row"))
@@ -57,6 +61,17 @@ def verify_audit(results: Results, agreed: set[bytes] | None) -> Verification:
     problems += [Problem(LEADERBOARD, f"a row is not there: {', '.join(key)}") for key in sorted(facts.keys() - stated)]
     files = sum(len(node.files) for node in nodes.values())
     return Verification(results.path, once(problems), (_NOT_CHECKED,), results, scores, (), files)
+
+
+def _summary(results: Results, nodes: Iterable[NodeRecord]) -> list[Problem]:
+    """Whether the words are those that were written with the rows."""
+    configs = [node.manifest.get("config") for node in nodes if node.stage == "collect"]
+    stated = [config.get(SUMMARY_SHA256) for config in configs if isinstance(config, dict)]
+    try:
+        found = hashlib.sha256((results.path / SUMMARY).read_bytes()).hexdigest()
+    except OSError as error:
+        return [Problem(SUMMARY, f"cannot be read ({type(error).__name__})")]
+    return [] if stated == [found] else [Problem(SUMMARY, f"its sha256 is {found[:12]}…, which no manifest states")]
 
 
 def _recorded(results: Results) -> tuple[dict[tuple[str, ...], dict[str, Any]], list[Problem]]:

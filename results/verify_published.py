@@ -104,6 +104,7 @@ def _check_facts(
     )
     facts = {run.run_id: _Recorded(run) for run in provenance.runs}
     yield from checks.check_cells(known, lambda row: facts[row.run_id].cells(row), "the provenance says")
+    yield from checks.check_shadows(known, lambda row: facts[row.run_id].shadows(row), "the provenance says")
 
 
 class _Recorded:
@@ -118,6 +119,10 @@ class _Recorded:
             **{"data": data.name, "data_source": data.source, "data_version": data.version, "data_sha256": data.sha256},
             "versions": run.versions,
         }
+
+    def shadows(self, row: Row) -> tuple[int, ...]:
+        """How many shadows the row's scores were made with, if anything is said of them."""
+        return self._run.shadows.get(row.scores_sha256, ())
 
     def cells(self, row: Row) -> Facts:
         attack, seed = self._run.attacks.get(row.attack), self._run.seeds.get(row.target)

@@ -102,6 +102,7 @@ def _check_lineage(lineage: Lineage, placed: Sequence[Placed]) -> Iterator[Probl
         return {**of_data, "target_seed": lineage.seed(row.target), "run_id": first.run_id, **facts}
 
     yield from checks.check_cells(placed, expected, "the run's nodes say")
+    yield from checks.check_shadows(placed, lambda row: lineage.shadows[row.scores_sha256], "the attacks' nodes say")
     sure, possible = lineage.library_versions()
     for one in placed:
         stated = _stated_versions(one.row)

@@ -23,6 +23,7 @@ from .blind import blind_test
 from .conclusions import summarise
 from .folder import write_audit
 from .formulas import FORMULAS
+from .independence import check_shadows
 from .names import checked_name
 from .rows import SUITE, Header, names_of, rows_of
 from .subject import Subject, make_subject
@@ -164,7 +165,11 @@ def conduct(
         name: how the rows call the model.
         seed: of whatever draws.
         resamples: of the bootstrap.
+
+    Raises:
+        AuditError: a shadow is the target, or cannot be attacked beside it.
     """
+    check_shadows(subject, shadows)
     suite = {
         "name": SUITE,
         "description": "An audit of a model that was made elsewhere",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from ...attacks.observations import ORIGINAL
+from ...results.comparison.margins import most_lost
 from ...results.intervals import holm
 from ...results.metrics import resolution
 from ...results.null_control import outside_together
@@ -26,7 +27,9 @@ SMALL_LOSS = 0.01
 _ALPHA = 0.05
 _GAP = 0.05
 _LEARNT = 0.15
+_AGREEING = 0.4
 _NO_FIGURE = 0.9
+_GROUP = {True: "members", False: "non-members"}
 
 
 def summarise(rows: Sequence[Row], subject: Subject, blind: Blind, notes: Sequence[str], title: str) -> str:
@@ -77,6 +80,45 @@ def shifted(blind: Blind) -> bool:
     """Whether members and non-members differ without any model having a part in it."""
     by_inputs = blind.interval is not None and blind.interval.low > 0.5
     return by_inputs or blind.label_p < ODD_LABELS or bool(blind.shared)
+
+
+def leaks(row: Row) -> str:
+    """Whether a row that differs from its baseline tells ``more`` or ``less``; empty where neither is sure.
+
+    An AUC as far below 0.5 tells as much with the sign turned, so a lower one is less only if even its interval, turned
+    round, stays below the baseline; and a higher one is more only if it exceeds the baseline turned round (ours).
+    """
+    gain = row.auc_minus_original
+    if not isinstance(gain, float):
+        return ""
+    baseline = row.auc - gain
+    if gain > 0 and row.auc > 0.5 and (baseline >= 0.5 or 1 - baseline < row.auc_low):
+        return "more"
+    if gain < 0 and baseline > 0.5 and (row.auc >= 0.5 or 1 - row.auc_low < baseline):
+        return "less"
+    return ""
+
+
+def suspicious(subject: Subject, variant: str) -> bool:
+    """Whether a variant's outputs on either group look misplaced, so that no advice may rest on them."""
+    return _unlearnt(subject, variant) is not None or _disagreeing(subject, variant) is not None
+
+
+def _unlearnt(subject: Subject, variant: str) -> bool | None:
+    """The group on which a variant hardly beats guessing, True for the members; None if there is none."""
+    worse = min((True, False), key=lambda side: subject.accuracy(variant, member=side))
+    chance = 1 / subject.classes
+    return worse if subject.accuracy(variant, member=worse) < chance + _LEARNT * (1 - chance) else None
+
+
+def _disagreeing(subject: Subject, variant: str) -> bool | None:
+    """The group, True for the members, whose classes are hardly more the original's than by chance; None if none."""
+    if ORIGINAL not in subject.logits:
+        return None
+    worse = min((True, False), key=lambda side: subject.agreement(variant, member=side) or 0)
+    agreement = subject.agreement(variant, member=worse) or 0
+    chance = 1 / subject.classes
+    return worse if agreement < max(0.5, chance + _AGREEING * (1 - chance)) else None
 
 
 def _folded(text: str) -> list[str]:
@@ -132,8 +174,8 @@ def _verdict(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[st
         best = max(row.auc_high for row in _headline(rows).values())
         yield (
             "Nothing was found: no attack tells members from non-members better than chance, after correction for "
-            f"{len(rows)} rows. A leak of up to AUC {best:.3f} by {next(iter(_headline(rows).values())).attack} would "
-            "not have been seen at this size."
+            f"{len(rows)} rows. A leak of up to AUC {best:.3f} by {next(iter(_headline(rows).values())).attack} cannot "
+            "be excluded at this size: the interval reaches so far."
         )
     elif shifted(blind):
         yield (
@@ -145,19 +187,19 @@ def _verdict(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[st
         gap = f"accuracy {subject.accuracy(variant, member=True):.3f} on members, "
         gap += f"{subject.accuracy(variant, member=False):.3f} on non-members"
         if own:
+            doubt = "; read the warnings before you believe it" if suspicious(subject, variant) else ""
             fixed = next((row for row in own if row.attack in (HEADLINE, SHADOWED_HEADLINE)), own[0])
             side = "" if fixed.auc > 0.5 else " (below 0.5: with the sign turned it tells as much)"
             reach = f"{fixed.attack} reaches AUC {fixed.auc:.3f}{side}{_at_low(fixed)}"
-            yield f"{variant} tells who was a member: {reach}; {gap}."
+            yield f"{variant} tells who was a member: {reach}; {gap}{doubt}."
         else:
             yield f"{variant}: nothing found; {gap}."
     differing = changed(rows)
     for row in (row for row in found if row.access != "one-model" and row in differing):
-        gain = row.auc_minus_original
-        if isinstance(gain, float) and gain > 0:
+        if leaks(row) == "more" and not any(_disagreeing(subject, v) is not None for v in subject.variants):
             yield (
-                f"Holding {_holding(row)} tells {gain:+.3f} AUC more than {row.baseline} ({row.attack}): keep old "
-                "versions of the model out of reach."
+                f"Holding {_holding(row)} tells {row.auc_minus_original:+.3f} AUC more than {row.baseline} "
+                f"({row.attack}): keep old versions of the model out of reach."
             )
 
 
@@ -177,8 +219,16 @@ def _changes(rows: Sequence[Row], subject: Subject) -> list[str]:
         if not isinstance(gain, float):
             continue
         span = f"AUC {gain:+.3f} ({row.auc_minus_original_low:+.3f} to {row.auc_minus_original_high:+.3f})"
-        text = f"{variant} leaks {'more' if gain > 0 else 'less'} than the original"
-        text = text if row in differing else f"{variant}: no difference shown"
+        direction = leaks(row)
+        if _disagreeing(subject, variant) is not None:
+            said.append(f"{variant}: which of the two leaks more cannot be told; see the warnings.")
+            continue
+        if row not in differing:
+            text = f"{variant}: no difference shown"
+        elif direction:
+            text = f"{variant} leaks {direction} than the original"
+        else:
+            text = f"{variant} differs, but one AUC lies below 0.5, and turned round it may tell as much"
         said.append(
             f"{text}, {span} by {row.attack}; accuracy {subject.accuracy(variant, member=False):.3f} against "
             f"{subject.accuracy(ORIGINAL, member=False):.3f}, same class for {subject.agreement(variant) or 0:.1%}."
@@ -243,19 +293,17 @@ def _warnings(subject: Subject, blind: Blind, notes: Sequence[str]) -> Iterator[
     if blind.shared:
         yield f"{blind.shared:,} examples are members and non-members at once. Take them out of the non-members."
     for variant in subject.variants:
-        best = max(subject.accuracy(variant, member=side) for side in (True, False))
-        chance = 1 / subject.classes
-        if best < chance + _LEARNT * (1 - chance):
+        if (side := _unlearnt(subject, variant)) is not None:
             yield (
-                f"{variant} is right for {best:.1%} of the examples, hardly better than guessing among "
-                f"{subject.classes} classes, so this audit may be of a broken set-up. Are the inputs scaled and laid "
-                "out as it was trained, and the labels its own?"
+                f"{variant} is right for {subject.accuracy(variant, member=side):.1%} of the {_GROUP[side]}, "
+                f"hardly better than guessing among {subject.classes} classes, so this audit may be of a "
+                "broken set-up. Are the inputs scaled and laid out as it was trained, and the labels its own?"
             )
-        agreement = subject.agreement(variant)
-        if agreement is not None and agreement < 0.5:
+        if (side := _disagreeing(subject, variant)) is not None:
             yield (
-                f"{variant} gives the original's class for only {agreement:.1%} of the non-members. Are the rows in "
-                "the same order, and the inputs prepared as it wants them?"
+                f"{variant} gives the original's class for only {subject.agreement(variant, member=side) or 0:.1%} of "
+                f"the {_GROUP[side]}. Are the rows in the same order, and the inputs prepared as it wants them? Until "
+                f"that is sure, nothing above holds that {variant} has a part in."
             )
     yield from notes
 
@@ -267,17 +315,12 @@ def _advice(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[str
     if found and not shifted(blind):
         source = ORIGINAL if ORIGINAL in subject.logits else subject.variants[0]
         gap = subject.accuracy(source, member=True) - subject.accuracy(source, member=False)
-        if gap > _GAP:
+        if gap > _GAP and not suspicious(subject, source):
             yield (
                 f"{source} is {100 * gap:.0f} points better on its members: fewer epochs, augmentation, weight decay "
                 "or more data lower that gap and with it the leak; training with differential privacy bounds it."
             )
-        safer = _safer(rows, subject)
-        if safer is not None:
-            yield (
-                f"Ship {safer.setting} and not the original: it leaks less and loses less than "
-                f"{100 * SMALL_LOSS:.0f} point of accuracy."
-            )
+        yield from _safer(rows, subject)
     if rows[0].shadows == 0:
         yield (
             "Train one or two models like this one on other data, dump their outputs, and add them with --shadow: "
@@ -289,18 +332,29 @@ def _advice(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[str
         yield "Give the compressed (or the original) model too: then the two are compared on the same examples."
 
 
-def _safer(rows: Sequence[Row], subject: Subject) -> Row | None:
-    """The compressed variant that leaks significantly less at nearly the same accuracy, the least leaky if several."""
-    if ORIGINAL not in subject.logits:
-        return None
+def _safer(rows: Sequence[Row], subject: Subject) -> Iterator[str]:
+    """Advice on the least leaky variant that leaks significantly less and costs little, by the end of an interval."""
+    if ORIGINAL not in subject.logits or suspicious(subject, ORIGINAL):
+        return
     differing = changed(rows)
-    floor = subject.accuracy(ORIGINAL, member=False) - SMALL_LOSS
-    able = [
-        row
-        for variant, row in _headline(rows).items()
-        if row in differing
-        and isinstance(row.auc_minus_original, float)
-        and row.auc_minus_original < 0
-        and subject.accuracy(variant, member=False) > floor
-    ]
-    return min(able, key=lambda row: row.auc, default=None)
+    able = []
+    for variant, row in _headline(rows).items():
+        if row not in differing or leaks(row) != "less" or suspicious(subject, variant):
+            continue
+        lost = subject.accuracy(ORIGINAL, member=False) - subject.accuracy(variant, member=False)
+        if lost < SMALL_LOSS:
+            most = most_lost(lost, 1 - (subject.agreement(variant) or 0), subject.nonmembers)
+            able.append((most >= SMALL_LOSS, row.auc, variant, lost, most))
+    if not able:
+        return
+    unsure, _, variant, lost, most = min(able)
+    if unsure:
+        yield (
+            f"{variant} leaks less than the original and loses about {100 * lost:.1f} points of accuracy, but so few "
+            f"non-members do not exclude {100 * most:.1f}: measure its accuracy on more before you decide."
+        )
+    else:
+        yield (
+            f"Ship {variant} and not the original: it leaks less and loses less than {100 * SMALL_LOSS:.0f} point of "
+            "accuracy."
+        )

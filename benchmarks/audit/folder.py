@@ -29,11 +29,9 @@ from ...results.records import Row
 from ...results.run_folder import MANIFEST
 from ...results.scores import Scores, write_atomically, write_scores
 from ...results.store import LEADERBOARD, SUITE, ResultsError, open_results
-from ...results.verify_audit import AUDIT, FACTS, facts_of
+from ...results.verify_audit import AUDIT, FACTS, SUMMARY, SUMMARY_SHA256, facts_of
 from ..store import sha256_of
 from . import AuditError
-
-SUMMARY = "summary.txt"
 
 
 def check_place(path: Path, run_id: str | None = None) -> None:
@@ -78,7 +76,8 @@ def write_audit(
         place = _node_folder(partial, "collect", AUDIT, collect)
         facts = [facts_of(row) for row in rows]
         write_atomically(place / FACTS, (json.dumps(facts, indent=1) + "\n").encode())
-        _write_manifest(place, "collect", AUDIT, collect, {})
+        said = {SUMMARY_SHA256: sha256_of(partial / SUMMARY)}
+        _write_manifest(place, "collect", AUDIT, collect, {}, said)
         for one in scores:
             held = one.variant.split(";")
             name = f"{one.attack}/{held[0] if len(held) == 1 else f'{len(held)}-models'}"
@@ -99,7 +98,10 @@ def _node_folder(root: Path, stage: str, name: str, key: str) -> Path:
     return root / "nodes" / stage / f"{name.replace('/', '__')}-{key[:12]}"
 
 
-def _write_manifest(folder: Path, stage: str, name: str, key: str, parents: Mapping[str, str]) -> None:
+def _write_manifest(
+    folder: Path, stage: str, name: str, key: str, parents: Mapping[str, str], config: Mapping[str, str] | None = None
+) -> None:
     files = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}
-    manifest = {"stage": stage, "name": name, "key": key, "config": {}, "parents": dict(parents), "files": files}
+    told = {"stage": stage, "name": name, "key": key, "config": dict(config or {})}
+    manifest = {**told, "parents": dict(parents), "files": files}
     write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())

@@ -64,12 +64,12 @@ class Subject:
         of = self.member == member
         return float(np.mean(self.logits[variant][of].argmax(axis=1) == self.labels[of]))
 
-    def agreement(self, variant: str) -> float | None:
-        """Fraction of the non-members that a variant classifies as the original does; None without the original."""
+    def agreement(self, variant: str, *, member: bool = False) -> float | None:
+        """Fraction of one group that a variant classifies as the original does; None without the original."""
         if ORIGINAL not in self.logits:
             return None
-        outside = ~self.member
-        tops = (self.logits[v][outside].argmax(axis=1) for v in (ORIGINAL, variant))
+        of = self.member == member
+        tops = (self.logits[v][of].argmax(axis=1) for v in (ORIGINAL, variant))
         return float(np.mean(np.equal(*tops)))
 
 

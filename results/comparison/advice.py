@@ -2,12 +2,13 @@
 
 An artifact qualifies where both are *shown*, for every target:
 
-accuracy    the loss is below the limit at the upper end of its interval at 95 %
+accuracy    the loss is below the limit at the upper end of its interval
 leakage     under each of the fixed attacks, the AUC exceeds the baseline's by less than the margin at the upper end of
-            the paired interval; these ends hold jointly for all artifacts (``compare.Effect.upper``)
+            the paired interval, and at least one attack finds members of the artifact or of the baseline
 
-As every one of the attacks and targets must pass, they need no correction among themselves (intersection-union,
-Berger 1982). What is neither shown nor refuted is undecided, with the examples that would decide it.
+Either kind of end holds jointly for all artifacts (``Cost.most_lost``, ``Effect.upper``), 97.5 % one-sided. As every
+one of the attacks and targets must pass, they need no correction among themselves (intersection-union, Berger 1982).
+What is neither shown nor refuted is undecided, with the examples that would decide it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 from .compare import Comparison
 from .costs import Cost, Size
-from .effects import LEVEL, Effect, Holding
+from .effects import Effect, Holding
 from .margins import POWER, examples_needed, examples_to_bound
 
 ACCURACY_LOSS = 0.01
@@ -82,7 +83,7 @@ def _answer(comparison: Comparison, holds: Holding, limit: float, size: Size) ->
     if not any(e.sees for own in effects.values() for e in own):
         text = (
             f"{who}: no answer. {', '.join(attacks)} find no members in {_named(baseline)} or in any artifact (their "
-            "AUC intervals hold 0.5), so they cannot tell which leaks more."
+            "AUC intervals hold 0.5, corrected for the number of rows), so they cannot tell which leaks more."
         )
         return Answer(holds, "", text, ())
     costs = {cost.group: cost for cost in comparison.costs if cost.group in effects}
@@ -113,13 +114,15 @@ def _reasons(
     elif cost.lost >= limit:
         reasons.append(f"loses {_points(cost.lost)} of accuracy")
     elif cost.most_lost >= limit:
-        needed = examples_to_bound(cost.changed, limit, LEVEL)
+        needed = examples_to_bound(cost.changed, limit, comparison.level)
         reasons.append(
             f"accuracy undecided: {_change(-cost.lost)}, but up to {_points(cost.most_lost)} may be lost "
             f"({_would_decide(needed, cost.nonmembers, 'non-members')})"
         )
     if missing := [attack for attack in attacks if attack not in {e.attack for e in effects}]:
         reasons.append(f"was not attacked by {', '.join(missing)}")
+    if not any(e.sees for e in effects):
+        reasons.append(f"leakage cannot be told: {', '.join(attacks)} find no members in it or in its baseline")
     failed = [e for e in effects if e.upper >= comparison.margin]
     if more := [e for e in failed if e.verdict == "more"]:
         worst = max(more, key=lambda e: e.difference)

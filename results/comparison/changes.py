@@ -6,7 +6,9 @@ TPR, whose paired difference has no closed form, and for the accuracy, of which 
 is conservative, for both runs mostly err on the same examples.
 
 A regression is a growth of leakage (AUC, or TPR at 1 % FPR), or a fall of accuracy, that exceeds the margin
-significantly: one-sided, at 2.5 % after Holm's correction over everything that could have changed.
+significantly: one-sided, at 2.5 % after Holm's correction over everything that could have changed. The test is about
+the examples, with the models of both runs as they are. Training anew adds variance, which one model of each run cannot
+show: a regression between two trainings need not be due to the code or the recipe.
 """
 
 from __future__ import annotations

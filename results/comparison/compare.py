@@ -50,7 +50,7 @@ class Comparison:
         by: what makes a group.
         baseline: setting that the leakage is compared with.
         margin: of the AUC, below which a setting leaks ``no more``.
-        level: of the two-sided interval whose upper end is ``Effect.upper``.
+        level: of the two-sided intervals whose upper ends are ``Effect.upper`` and ``Cost.most_lost``.
         original: the uncompressed model.
         costs: of the groups, in the leaderboard's order.
         effects: of the groups, in the same order.
@@ -137,14 +137,18 @@ def _part(baselines: Baselines, by: By, attacks: Sequence[str], margin: float) -
     level = 1 - (1 - LEVEL) / max(1, len(single))
 
     tests: dict[tuple[str, Holding, str], list[Test]] = defaultdict(list)
-    lows: dict[str, float] = {}
+    # Whether an attack sees anything is asked of every row and baseline, so of that many at once (Bonferroni).
+    asked = 1 - (1 - LEVEL) / len({sha256 for row, (base, _) in pairs for sha256 in (base, row.scores_sha256)} or {""})
+    sees: dict[str, bool] = {}
     for row, (sha256, base) in pairs:
-        if sha256 not in lows:
-            lows[sha256] = delong_interval(base.score, base.member, LEVEL).low
-        test = paired_test(row, base, baselines.results.scores_of(row), lows[sha256], level)
+        own = baselines.results.scores_of(row)
+        for key, scores in ((sha256, base), (row.scores_sha256, own)):
+            if key not in sees:
+                sees[key] = delong_interval(scores.score, scores.member, asked).low > 0.5
+        test = paired_test(row, base, own, sees[sha256] or sees[row.scores_sha256], level)
         tests[_label(row, by), holding(row), row.attack].append(test)
     effects = judged([effect_of(*key, own, level) for key, own in tests.items()], margin)
-    costs = _costs(rows, shown, by)
+    costs = _costs(rows, shown, by, level)
     first = rows[0]
     return Comparison(
         title=f"{first.suite}: {first.data}" + ("" if by == "model" else f", {first.model}"),
@@ -186,7 +190,7 @@ def _label(row: Row, by: By) -> str:
     return f"{row.framework} {sum(name != ORIGINAL for name in row.setting.split(';'))} together"
 
 
-def _costs(rows: Sequence[Row], shown: Sequence[Row], by: By) -> dict[str, Cost]:
+def _costs(rows: Sequence[Row], shown: Sequence[Row], by: By, level: float) -> dict[str, Cost]:
     artifacts: dict[str, dict[tuple[str, ...], Row]] = defaultdict(dict)
     for row in rows:
         if row.technique != "multiple":
@@ -196,6 +200,6 @@ def _costs(rows: Sequence[Row], shown: Sequence[Row], by: By) -> dict[str, Cost]
         if holding(row) == "artifact":
             aucs[_label(row, by)].append(row.auc)
     return {
-        group: replace(cost(group, list(found.values())), leakage=fmean(aucs[group]) if aucs[group] else None)
+        group: replace(cost(group, list(found.values()), level), leakage=fmean(aucs[group]) if aucs[group] else None)
         for group, found in artifacts.items()
     }

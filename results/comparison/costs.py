@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Literal
 
 from ..records import Cell, Row
+from .effects import LEVEL
 from .margins import most_lost
 
 Size = Literal["gzip", "bytes"]
@@ -27,7 +28,7 @@ class Cost:
         agreement: fraction of non-members that keep their class.
         latency_ms: median, a batch of one.
         lost: accuracy of the original less the artifact's, of the worst artifact.
-        most_lost: upper end of that loss' interval at 95 %, of the worst artifact; see ``margins.most_lost``.
+        most_lost: upper end of that loss' interval, of the worst artifact; see ``margins.most_lost``.
         changed: fraction of non-members that change class, of the worst artifact.
         nonmembers: fewest that an accuracy was measured on.
         leakage: mean AUC of the attacks on the artifact alone.
@@ -52,19 +53,20 @@ class Cost:
         return self.bytes_gzip if kind == "gzip" else self.bytes
 
 
-def cost(group: str, artifacts: Sequence[Row]) -> Cost:
+def cost(group: str, artifacts: Sequence[Row], level: float = LEVEL) -> Cost:
     """The cost of a group.
 
     Args:
         group: its label.
         artifacts: one row for each artifact, of whatever attack.
+        level: of the interval behind ``most_lost``.
     """
 
     def mean(cell: Callable[[Row], Cell]) -> float | None:
         numbers = [value for row in artifacts if isinstance(value := cell(row), int | float)]
         return fmean(numbers) if len(numbers) == len(artifacts) else None
 
-    losses = [_loss(row) for row in artifacts]
+    losses = [_loss(row, level) for row in artifacts]
     known = [loss for loss in losses if loss is not None]
     whole = bool(known) and len(known) == len(artifacts)
     return Cost(
@@ -83,10 +85,10 @@ def cost(group: str, artifacts: Sequence[Row]) -> Cost:
     )
 
 
-def _loss(row: Row) -> tuple[float, float, float] | None:
+def _loss(row: Row, level: float) -> tuple[float, float, float] | None:
     """Accuracy lost, at most lost, and fraction of classes changed; None where the row does not say."""
     before, after, agreement = row.accuracy_original, row.accuracy, row.agreement
     if not (isinstance(before, float) and isinstance(after, float) and isinstance(agreement, float)):
         return None
     lost, changed = before - after, 1 - agreement
-    return lost, most_lost(lost, changed, row.n_nonmembers), changed
+    return lost, most_lost(lost, changed, row.n_nonmembers, level), changed

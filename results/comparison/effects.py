@@ -52,7 +52,8 @@ class Effect:
         tpr_at_1pct: mean; None where undefined.
         pairs: targets (times settings) averaged.
         examples: fewer of members and non-members, in the worst pair.
-        sees: whether in every pair the attack finds members of the artifact or the baseline: an interval above 0.5.
+        sees: whether in every pair the attack finds members of the artifact or the baseline: an interval above 0.5,
+            corrected (Bonferroni) for all rows and baselines of the comparison.
         p_holm: ``p`` corrected for all effects of the comparison.
         verdict: ``no more`` where ``upper`` is below the margin, ``less`` where the difference is significant too.
     """
@@ -101,14 +102,14 @@ class Test:
     sees: bool
 
 
-def paired_test(row: Row, base: Scores, own: Scores, base_low: float, level: float) -> Test:
+def paired_test(row: Row, base: Scores, own: Scores, sees: bool, level: float) -> Test:
     """Test a row against its baseline.
 
     Args:
         row: of the artifact.
         base: scores of the same attack on the baseline.
         own: the row's scores.
-        base_low: lower end of the interval of the baseline's AUC.
+        sees: whether the attack finds members of either.
         level: of the joint interval.
 
     Raises:
@@ -117,7 +118,6 @@ def paired_test(row: Row, base: Scores, own: Scores, base_low: float, level: flo
     before, after, member = paired(base, own)
     usual = delong_paired_test(after, before, member, LEVEL)
     joint = usual if level == LEVEL else delong_paired_test(after, before, member, level)
-    sees = max(base_low, row.auc_low) > 0.5
     examples = min(np.count_nonzero(member), np.count_nonzero(~member))
     return Test(row, usual.difference, usual.low, usual.high, usual.p_value, joint.high, int(examples), sees)
 

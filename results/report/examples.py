@@ -77,7 +77,7 @@ def pairs(rows: Sequence[Row], kept: Mapping[str, Scores], limit: int = PAIRS) -
             number("Members only so", [p.only_attack for p in found], "integer", help="members that only it exposes"),
             number(
                 "By chance", [p.expected for p in found], "decimal",
-                help="members × (non-members of whom the same is true + 1) / (non-members + 1)",
+                help="members × non-members of whom the same is true / non-members",
             ),
             number(
                 "More than by chance", [p.excess for p in found], "change",
@@ -101,7 +101,7 @@ def examples(
         label: class by the example's id; may be empty.
 
     Raises:
-        ScoreError: see ``metrics.tpr_at_fpr``.
+        ScoreError: see ``metrics.checked``.
     """
     targets = target_names(rows)
     by_target: dict[str, list[Row]] = defaultdict(list)

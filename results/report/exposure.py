@@ -1,10 +1,10 @@
 """Which examples an attacker exposes who holds several models, and who holds one model does not.
 
-An example is *exposed* by an attack when its score reaches the threshold of an FPR of at most 1 % (or 0.1 %). Some
-members are exposed only because an attack exposes somebody: as often as it exposes non-members. So every count of
-members here stands beside the count expected by chance, from the non-members of whom the very same is true:
-members × (found + 1) / (non-members + 1). The one that is added keeps the estimate from being too low, as the
-threshold was set on these non-members. Ours.
+A member is *exposed* by an attack when its score reaches the threshold of an FPR of at most 1 % (or 0.1 %): when no
+more non-members than that are scored as high. Some are exposed only because an attack exposes somebody, as often as it
+exposes non-members. So every count of members stands beside the count expected by chance, which is members ×
+(non-members of whom the very same is true) / non-members. As a threshold set on an example is no test of it, a
+non-member is held against the *other* non-members; else each row would expose about one too few. Ours.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import Bools, Floats, resolution, tpr_at_fpr
+from ..metrics import Bools, Floats, checked, resolution
 from ..records import Row, bootstrap_seed
 from ..scores import Scores, paired
 
@@ -51,15 +51,20 @@ class Pair:
 def exposed(scores: Scores, fpr: float) -> Bools:
     """Which examples the attack exposes at an FPR of at most ``fpr``, bool [examples].
 
+    Members are those of ``metrics.tpr_at_fpr``; a non-member is exposed where it would be, were it a member.
+
     Raises:
-        ScoreError: see ``metrics.tpr_at_fpr``.
+        ScoreError: see ``metrics.checked``.
     """
-    return scores.score >= tpr_at_fpr(scores.score, scores.member, fpr).threshold
+    score, member = checked(scores.score, scores.member)
+    others = np.sort(score[~member])
+    as_high = len(others) - np.searchsorted(others, score, "left")
+    return as_high - ~member <= _allowed(len(others), fpr)
 
 
 def by_chance(false: int, n_members: int, n_nonmembers: int) -> float:
     """Members expected where ``false`` of the non-members were found by the same rule."""
-    return n_members * (false + 1) / (n_nonmembers + 1)
+    return n_members * false / n_nonmembers
 
 
 def pair(baseline: Scores, scores: Scores, fpr: float, *, resamples: int = 1000) -> Pair:
@@ -107,7 +112,7 @@ def times_exposed(rows: Sequence[Row], kept: Mapping[str, Scores], like: Scores,
         fpr: for each row alone.
 
     Raises:
-        ScoreError: see ``metrics.tpr_at_fpr``.
+        ScoreError: see ``metrics.checked``.
     """
     count = np.zeros(len(like.example), dtype=np.int64)
     for row in rows:
@@ -125,7 +130,7 @@ def _excesses(scores: Floats, member: Bools, fpr: float, rng: np.random.Generato
     """
     others, members = scores[:, ~member], scores[:, member]
     n, m = others.shape[1], members.shape[1]
-    allowed = int(np.count_nonzero(np.arange(1, n + 1) / n <= fpr))
+    allowed = _allowed(n, fpr)
     top = min(n, allowed + 20 + int(10 * np.sqrt(allowed + 1)))
     least = np.partition(others, n - top, axis=1)[:, [n - top]]
     others, members = others[:, (others >= least).any(axis=0)], members[:, (members > least).any(axis=0)]
@@ -134,12 +139,17 @@ def _excesses(scores: Floats, member: Bools, fpr: float, rng: np.random.Generato
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
         false, true = (_times_drawn(of, group.shape[1], count, rng) for of, group in ((n, others), (m, members)))
-        found = [_found(o, t, false, true, allowed) for o, t in zip(others, members, strict=True)]
+        found = [_found(o, t, false, allowed) for o, t in zip(others, members, strict=True)]
         fp, tp = (
             np.sum(drawn * (found[1][side] & ~found[0][side]), axis=1) for side, drawn in enumerate((false, true))
         )
-        values[start : start + count] = tp - m * (fp + 1) / (n + 1)
+        values[start : start + count] = tp - m * fp / n
     return values
+
+
+def _allowed(n_nonmembers: int, fpr: float) -> int:
+    """How many false positives keep within ``fpr``."""
+    return int(np.count_nonzero(np.arange(1, n_nonmembers + 1) / n_nonmembers <= fpr))
 
 
 def _times_drawn(of: int, kept: int, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -149,15 +159,15 @@ def _times_drawn(of: int, kept: int, resamples: int, rng: np.random.Generator) -
     return rng.multinomial(of, chances, size=resamples)[:, :-1]
 
 
-def _found(
-    others: Floats, members: Floats, false: NDArray[np.int64], true: NDArray[np.int64], allowed: int
-) -> tuple[Bools, Bools]:
+def _found(others: Floats, members: Floats, false: NDArray[np.int64], allowed: int) -> tuple[Bools, Bools]:
     """Which non-members and members one attack exposes in each resample, two of bool [resamples, examples].
 
-    The threshold is the least score of a drawn member above the first drawn non-member too many.
+    As in ``exposed``; of a non-member all copies are held against the others.
     """
     order = np.argsort(-others)
-    barrier = others[order][np.argmax(np.cumsum(false[:, order], axis=1) > allowed, axis=1)]
-    above = (members > barrier[:, None]) & (true > 0)
-    threshold = np.where(above, members, np.inf).min(axis=1, initial=np.inf)[:, None]
-    return others >= threshold, members >= threshold
+    falling = others[order]
+    as_high = np.cumsum(false[:, order], axis=1)[:, np.searchsorted(-falling, -falling, "right") - 1]
+    barrier = falling[np.argmax(as_high > allowed, axis=1)]
+    found = np.empty_like(false, dtype=np.bool_)
+    found[:, order] = as_high - false[:, order] <= allowed
+    return found, members > barrier[:, None]

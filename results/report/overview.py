@@ -98,7 +98,7 @@ def _sure(rows: Sequence[Row]) -> list[str]:
     others = min(row.n_nonmembers for row in rows)
     lines = [
         f"An AUC is known to about ±{half:.3f} (half of the median 95 % interval), a difference from the original "
-        "better than that, for both are measured on the same examples."
+        "usually better than that, for both are measured on the same examples."
     ]
     for name, fpr in (("1 %", FPRS["tpr_at_1pct"]), ("0.1 %", FPRS["tpr_at_0.1pct"])):
         seen = resolution(others, fpr)

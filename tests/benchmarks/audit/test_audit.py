@@ -11,6 +11,7 @@ import compleak
 from compleak.benchmarks.audit import AuditError
 from compleak.benchmarks.audit.api import Shadow, audit
 from compleak.benchmarks.audit.attacked import SHADOWED
+from compleak.benchmarks.audit.conclusions import leaks
 from compleak.results.publish import PublishError, publish
 from compleak.results.records import bootstrap_seed, compare_to, evaluate
 from compleak.results.scores import paired
@@ -53,7 +54,7 @@ def test_members_drawn_at_random_are_not_found(dump):
     covering = np.mean([row.auc_low <= 0.5 <= row.auc_high for row in rows])
     assert silent >= 55
     assert covering >= 0.9
-    assert "would not have been seen" in " ".join(results[0].summary.split())
+    assert "cannot be excluded at this size" in " ".join(results[0].summary.split())
 
 
 def test_a_compressed_model_that_leaks_less_is_said_to(dump):
@@ -134,6 +135,13 @@ def test_verify_passes_and_catches_each_kind_of_tampering(dump, tmp_path):
     (folder / "suite.yaml").write_text(suite.replace("original: logits", "original: probabilities"))
     assert {problem.cell for problem in verify(folder).problems} == {"recipe_sha256"}
     (folder / "suite.yaml").write_text(suite)
+    summary = (folder / "summary.txt").read_text()
+    (folder / "summary.txt").write_text("This model leaks nothing.\n")
+    assert [problem.file for problem in verify(folder).problems] == ["summary.txt"]
+    (folder / "summary.txt").unlink()
+    assert [problem.file for problem in verify(folder).problems] == ["summary.txt"]
+    (folder / "summary.txt").write_text(summary)
+    assert verify(folder).sound
     facts = next(folder.glob("nodes/collect/*/facts.json"))
     kept = facts.read_text()
     for damaged in (kept.replace("own-model", "my-model"), "[1]", ""):
@@ -225,6 +233,57 @@ def test_a_model_that_guesses_and_one_in_another_order_are_suspected(dump):
     text = " ".join(run(made, {"broken": other}).summary.split())
     assert "hardly better than guessing among 5 classes" in text
     assert "broken gives the original's class for only" in text
+
+
+@pytest.mark.parametrize("group", ["members", "non-members"])
+def test_one_group_in_another_order_is_suspected_and_no_advice_given(group, dump):
+    """Misplaced members look like a compressed model that leaks less, and misplaced non-members like one that leaks."""
+    made, other = dump(n=500, leak=3.0), dump(n=500, leak=3.0)
+    made.logits[np.arange(1000), made.labels] += 3
+    of = slice(500) if group == "members" else slice(500, 1000)
+    other.logits[:] = made.logits
+    other.logits[of] = np.random.default_rng(0).permutation(made.logits[of])
+    text = " ".join(run(made, {"int8": other}).summary.split())
+    assert "int8 gives the original's class for only" in text and f"of the {group}. Are the rows" in text
+    assert f"of the {group}, hardly better than guessing" in text
+    assert "Ship" not in text and "int8 leaks" not in text and "Holding" not in text
+    assert text.count("read the warnings before you believe it") == text.count("int8 tells who was a member") == 1
+    assert "int8: which of the two leaks more cannot be told" in text
+
+
+def test_two_classes_in_another_order_are_suspected(dump):
+    """Half of the classes agree by chance."""
+    made, other = dump(n=500, classes=2), dump(n=500, classes=2)
+    made.logits[np.arange(1000), made.labels] += 3
+    other.logits[:] = made.logits
+    other.logits[:500] = made.logits[:500][np.random.default_rng(0).permutation(500)]
+    assert "int8 gives the original's class for only" in run(made, {"int8": other}).summary
+
+
+def test_accuracy_that_few_examples_show_is_no_reason_to_ship(dump):
+    """With 100 non-members that all agree, a loss of 1 point is not excluded (1.96² / (100 + 1.96²) = 3.7 %)."""
+    original, compressed = dump(n=100, leak=3.0, seed=1), dump(n=100, leak=0.5, seed=1)
+    text = " ".join(run(original, {"int8": compressed}).summary.split())
+    assert "int8 leaks less than the original" in text and "Ship" not in text
+    assert "loses about 0.0 points of accuracy, but so few non-members do not exclude 3.7" in text
+
+
+@pytest.mark.parametrize(
+    ("auc", "low", "gain", "says"),
+    [
+        (0.60, 0.57, 0.05, "more"),
+        (0.55, 0.52, -0.05, "less"),
+        (0.49, 0.46, -0.11, "less"),
+        (0.42, 0.39, -0.13, ""),  # 0.58 with the sign turned, against 0.55
+        (0.47, 0.44, -0.08, ""),  # up to 0.56, against 0.55
+        (0.45, 0.42, 0.05, ""),  # from 0.40 towards 0.5
+        (0.60, 0.57, 0.19, ""),  # from 0.41, which is 0.59
+        (0.60, 0.57, 0.12, "more"),
+    ],
+)
+def test_an_auc_below_a_half_is_not_read_as_less(auc, low, gain, says, dump):
+    row = run(dump(n=20), resamples=2).rows[0]
+    assert leaks(row.model_copy(update={"auc": auc, "auc_low": low, "auc_minus_original": gain})) == says
 
 
 def test_compressed_models_alone_can_be_audited(dump):

@@ -9,6 +9,8 @@ from rich.console import Console
 from compleak.results.comparison.advice import answers
 from compleak.results.comparison.compare import ATTACKS, CompareError, compare
 from compleak.results.comparison.compare_table import comparison_table
+from compleak.results.comparison.margins import most_lost
+from compleak.results.delong import delong_interval
 from compleak.results.leaderboard import write_leaderboard
 from compleak.results.scores import ScoreError, Scores, write_pack
 from compleak.results.store import open_results
@@ -53,8 +55,8 @@ class Made:
         }
         self.rows.append(
             self.make_row(
-                setting=setting, attack=attack, access=ACCESS[attack], scores_sha256=own.sha256,
-                baseline_sha256=base.sha256 if base else "", **facts | cells,
+                setting=setting, attack=attack, scores_sha256=own.sha256, baseline_sha256=base.sha256 if base else "",
+                **{"access": ACCESS.get(attack)} | facts | cells,
             )
         )  # fmt: skip
         return self
@@ -190,6 +192,54 @@ def test_attacks_at_chance_decide_nothing(made):
     assert answer.chosen == ""
     assert "no answer" in answer.text
     assert "find no members" in answer.text
+
+
+def test_where_nothing_leaks_an_answer_is_rare(made):
+    """Twelve runs of four attacks on nine models, none of which leaks; some interval of 95 % sees a leak anyway."""
+
+    def low(own):
+        return {"auc_low": delong_interval(own.score, own.member).low, "access": "one-model"}
+
+    given = fooled = 0
+    for seed in range(12):
+        made.rows, made.kept = [], {}
+        for k, attack in enumerate((NR, NR2, "lira-online-fixed-var", "rmia-offline")):
+            base = gaussian(1000 * seed + 10 * k, 0.0, n=300)
+            made.add("original", attack, base, **low(base))
+            for i in range(8):
+                own = gaussian(1000 * seed + 10 * k + i + 1, 0.0, n=300, like=base, noise=1.0)
+                made.add(f"quantization-k{i}", attack, own, base, bytes_gzip=i + 1, **SAFE, **low(own))
+        (comparison,) = compare(made.open(), margin=0.2)
+        given += bool(answers(comparison)[0].chosen)
+        fooled += any(row.auc_low > 0.5 for row in made.rows)
+    assert fooled >= 2
+    assert given == 0
+
+
+def test_an_artifact_in_which_nothing_is_seen_is_not_said_to_leak_no_more(made):
+    blind, seen = gaussian(1, 0.0), gaussian(2, 0.7)
+    made.add("original", NR, blind)
+    made.add("original", NR, seen, target="target-1")
+    made.add("clustering-k16", NR, gaussian(3, 0.0, like=blind), blind, **SAFE)
+    made.add("quantization-int8-static", NR, gaussian(4, 0.0, like=seen), seen, target="target-1", **SAFE)
+    (comparison,) = compare(made.open())
+    (answer,) = answers(comparison)
+    assert answer.chosen == "tflite quantization-int8-static"
+    (other,) = answer.passed_over
+    assert other.group == "tflite clustering-k16"
+    assert any("leakage cannot be told" in reason for reason in other.reasons)
+
+
+def test_the_accuracy_is_bounded_for_all_artifacts_jointly(made):
+    nr = gaussian(1, 0.7)
+    made.add("original", NR, nr)
+    for setting in ("clustering-k16", "quantization-int8-static", "pruning-global-0.6"):
+        made.add(setting, NR, gaussian(2, 0.0, like=nr), nr, accuracy=0.795, agreement=0.98)
+    (comparison,) = compare(made.open())
+    assert comparison.level == pytest.approx(1 - 0.05 / 3)
+    for cost in comparison.costs:
+        assert cost.most_lost == pytest.approx(most_lost(0.005, 0.02, 1000, 1 - 0.05 / 3))
+        assert cost.most_lost > most_lost(0.005, 0.02, 1000, 0.95)
 
 
 def test_one_bad_target_of_several_forbids_the_claim(made):

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from compleak.results.report.exposure import by_chance, exposed, pair, times_exposed
+from compleak.results.metrics import tpr_at_fpr
+from compleak.results.report.examples import Tally, examples
+from compleak.results.report.exposure import exposed, pair, times_exposed
 from compleak.results.scores import Scores
 
 from .conftest import N, draw
@@ -17,9 +19,9 @@ def brute(old, new, member, fpr, resamples, seed):
     for _ in range(resamples):
         false, true = others[:, rng.integers(0, n, n)], members[:, rng.integers(0, m, m)]
         barrier = np.sort(false, axis=1)[:, [n - int(n * fpr + 1e-9) - 1]]
-        threshold = np.where(true > barrier, true, np.inf).min(axis=1, keepdims=True)
-        tp, fp = (np.sum((g >= threshold)[1] & ~(g >= threshold)[0]) for g in (true, false))
-        values.append(tp - m * (fp + 1) / (n + 1))
+        tp = np.sum((true > barrier)[1] & ~(true > barrier)[0])
+        fp = np.sum((false >= barrier)[1] & ~(false >= barrier)[0])
+        values.append(tp - m * fp / n)
     return np.array(values)
 
 
@@ -29,15 +31,45 @@ def test_counts_by_hand():
     new = np.array([1.0, 9, 8, 1, 2, 2, 2, 7.5])  # exposes the second and third
     made = [Scores.of(np.arange(8), member, s, target="t", variant="v", attack="a", threshold=0.0) for s in (old, new)]
     found = pair(*made, 0.2)
-    assert (found.only_attack, found.only_baseline, found.both, found.false_only_attack) == (2, 1, 0, 0)
-    assert found.expected == pytest.approx(4 * 1 / 5) and found.excess == pytest.approx(2 - 0.8)
+    # The best non-member of the second, 7.5, would be exposed among the other three; of equal ones, none is.
+    assert (found.only_attack, found.only_baseline, found.both, found.false_only_attack) == (2, 1, 0, 1)
+    assert found.expected == 1 and found.excess == 1
     assert found.low is None and found.high is None
-    assert exposed(made[1], 0.25).tolist() == [False, True, True, False, False, False, False, False]
+    assert exposed(made[1], 0.25).tolist() == [False, True, True, False, False, False, False, True]
 
 
-def test_chance_is_never_put_at_nothing():
-    assert by_chance(0, 1000, 1000) == pytest.approx(1000 / 1001)
-    assert by_chance(9, 500, 999) == pytest.approx(5.0)
+@pytest.mark.parametrize("fpr", [0.001, 0.01, 0.2])
+@pytest.mark.parametrize("digits", [0, 1, 9])
+def test_members_are_those_of_the_metric_and_non_members_are_left_out_one_by_one(fpr, digits):
+    rng = np.random.default_rng(5)
+    member = np.repeat([True, False], 300)
+    score = np.round(rng.normal(size=600) + member, digits)
+    found = exposed(Scores.of(np.arange(600), member, score, target="t", variant="v", attack="a", threshold=0.0), fpr)
+    point = tpr_at_fpr(score, member, fpr)
+    assert found[member].tolist() == (score >= point.threshold)[member].tolist()
+    for i in range(300, 600):
+        rivals = np.count_nonzero(score[300:] >= score[i]) - 1
+        assert found[i] == (rivals <= int(300 * fpr + 1e-9))
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.9])
+def test_a_tally_over_dozens_of_rows_expects_what_nothing_exposes(make_row, alike):
+    """No row finds anything: members and non-members are exposed alike, however many rows there are."""
+    accesses = ["one-model"] * 12 + ["original+compressed"] * 12 + ["multiple"] * 12
+    gaps: dict[str, list[float]] = {"1 %": [], "0.1 %": []}
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        common, member, kept, rows = rng.normal(size=2 * N), np.repeat([True, False], N), {}, []
+        for i, access in enumerate(accesses):
+            score = np.sqrt(alike) * common + np.sqrt(1 - alike) * rng.normal(size=2 * N)
+            own = Scores.of(np.arange(2 * N), member, score, target="t", variant=str(i), attack="a", threshold=0.0)
+            kept[own.sha256] = own
+            rows.append(make_row(setting=f"s{i}", access=access, scores_sha256=own.sha256, n_members=N, n_nonmembers=N))
+        for tally in examples(rows, kept, {})[1]:
+            assert isinstance(tally, Tally) and (tally.one_model, tally.several) == (12, 24)
+            gaps[tally.fpr].append(tally.members - tally.expected)
+    for found in gaps.values():
+        assert abs(np.mean(found)) < 3.5 * np.std(found) / np.sqrt(len(found))
 
 
 def test_the_interval_is_that_of_a_bootstrap_of_all_examples():

@@ -151,16 +151,17 @@ class FakeRun:
                           [("data", "digits"), maker])  # fmt: skip
         rows = {True: [], False: []}
         kept = {}
+        fitted = {"shadows": [f"shadow-{i}" for i in range(suite["membership"]["shadows"])]}
         for place, (attack, framework, technique, setting, held, compared) in enumerate(planned(suite)):
             own = {t: self.scores(t, attack, held, 0.2 + 0.1 * place) for t in everyone}
             said = [f"{attack} says something"] if technique in ("quantization", "multiple") else []
             self.node("attack", f"t/{attack}/{held}", {"notes.json": said} | {f"{t}.parquet": own[t] for t in everyone},
-                      {}, [("collect", "all")])  # fmt: skip
+                      fitted, [("collect", "all")])  # fmt: skip
             base = {}
             if compared and compared != "original":
                 base = {t: self.scores(t, attack, compared, 0.15) for t in everyone}
                 if (attack, compared) not in kept:
-                    self.node("attack", f"t/{attack}/{compared}", {f"{t}.parquet": base[t] for t in everyone}, {},
+                    self.node("attack", f"t/{attack}/{compared}", {f"{t}.parquet": base[t] for t in everyone}, fitted,
                               [("collect", "all")])  # fmt: skip
                     kept[attack, compared] = base
             elif compared:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from compleak.results.publish import publish
 from compleak.results.records import columns
 from compleak.results.scores import read_pack, read_scores, write_pack, write_scores
 from compleak.results.store import ResultsError
@@ -326,3 +327,27 @@ def test_nodes_of_an_earlier_run_in_the_folder_do_no_harm(make_run, check, tmp_p
     for folder in older.glob("nodes/*/*"):
         folder.rename(run / folder.relative_to(older))
     assert texts(check(run)) == ""
+
+
+@pytest.mark.parametrize("where", ["run", "board"])
+def test_a_number_of_shadows_that_the_scores_were_not_made_with_is_found(make_run, to_publish, tmp_path, where):
+    """With several numbers of shadows, the suite alone cannot say which of them a row has."""
+
+    def lenient(suite):
+        raise PlanError("planned by nobody")
+
+    run = make_run(shadow_counts=[2, 4])
+    path = run / "leaderboard.csv"
+    if where == "board":
+        path = publish([run], tmp_path / "boards", **(to_publish | {"planner": lenient}))[0].path
+    assert verify(run if where == "run" else path, planner=lenient).sound
+    place = list(columns()).index("shadows")
+
+    def change(lines):
+        lines[3][place] = "4"
+
+    edit(path, change)
+    if where == "board":
+        rehash(path)
+    found = verify(run if where == "run" else path, planner=lenient)
+    assert "shadows is 4" in texts(found)

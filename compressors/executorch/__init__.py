@@ -1,0 +1,1 @@
+"""ExecuTorch: .pte files, lowered to XNNPACK. Needs the optional extra ``executorch``."""

@@ -1,0 +1,132 @@
+"""The ExecuTorch adapter: a trained network and a setting in, a .pte file and its predictor out."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...models.inputs import Transform
+from ...models.networks import TEXT_NETWORKS
+from ..protocol import Finetuning, Target, Weight
+from ..settings import Setting, SettingError
+
+if TYPE_CHECKING:
+    from .predictor import PtePredictor
+
+_INT8_VALUES = 256
+_FOLDED = "XNNPACK folds batch normalisation into the kernels: shared values are shared within an output channel."
+_NOTES = {
+    "dynamic": (
+        "Dense layers, and convolutions without a ReLU right after them, have int8 weights and round their input to "
+        "int8 as they run; other convolutions, and depthwise ones, stay float32: XNNPACK's quantizer leaves them out."
+    ),
+    "int8-static": "Computed in int8 from end to end; the file takes and returns float32.",
+}
+_UNAVAILABLE = {
+    "float16": (
+        "ExecuTorch stores the kernels of XNNPACK's convolutions as float32 even where the network is float16, so the "
+        "file would not show it; give quantization-dynamic, or another framework."
+    ),
+    "int8-qat": (
+        "quantization-aware training works here on an exported graph, in which the layers that pruning and clustering "
+        "hold are gone; give quantization-int8-static, or another framework."
+    ),
+    "int8-weights": (
+        "XNNPACK has no kernels that widen int8 weights; give quantization-dynamic, which rounds activations as well "
+        "while it runs."
+    ),
+    "int4-weights": (
+        "XNNPACK has no kernels that widen int4 weights, and none with int4 for convolutions; give "
+        "quantization-dynamic, or another framework."
+    ),
+}
+
+
+class ExecutorchCompressor:
+    """``Compressor`` for ExecuTorch, with XNNPACK as its backend."""
+
+    framework = "executorch"
+    suffix = ".pte"
+
+    def refusal(self, setting: Setting, network: str | None = None) -> str | None:
+        """Why ExecuTorch cannot do ``setting``, or None where it can.
+
+        Args:
+            setting: what is asked for.
+            network: name of the network that it is to be done to, if known.
+        """
+        reason = _misfit(setting, network) or missing_extra()
+        return None if reason is None else f"{setting.name!r}: {reason}"
+
+    def compress(
+        self, target: Target, setting: Setting, finetuning: Finetuning, path: Path, *, seed: int
+    ) -> tuple[str, ...]:
+        """Write the artifact to ``path``, whole or not at all.
+
+        Returns:
+            Notes for the row.
+
+        Raises:
+            SettingError: ``refusal`` has a reason.
+            UntrainedError: fine-tuning moved nothing.
+            ArtifactError: what was written is not the compressed network.
+        """
+        if (reason := self.refusal(setting, target.network.name)) is not None:
+            raise SettingError(reason)
+        from .pipeline import make_artifact
+
+        content = make_artifact(target, setting, finetuning, seed=seed)
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_bytes(content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        kind = setting.quantization.kind if setting.quantization is not None else ""
+        return (*((_FOLDED,) if setting.clustering is not None else ()), *((_NOTES[kind],) if kind else ()))
+
+    def weights(self, path: Path) -> tuple[Weight, ...]:
+        """Convolution and dense kernels, read back from the file at ``path``."""
+        _require_extra()
+        from .readback import read_weights
+
+        return read_weights(path.read_bytes())
+
+    def predictor(
+        self, path: Path, normalization: Transform, *, batch_size: int = 32, threads: int = 1
+    ) -> PtePredictor:
+        """Load the file at ``path`` into ExecuTorch's runtime."""
+        _require_extra()
+        from .predictor import PtePredictor
+
+        return PtePredictor(path, normalization, batch_size=batch_size, threads=threads)
+
+
+def missing_extra() -> str | None:
+    """What to install, where ExecuTorch is not; None where it is. Imports nothing."""
+    lacking = [name for name in ("executorch", "torchao") if find_spec(name) is None]
+    if not lacking:
+        return None
+    return f"{' and '.join(lacking)} not installed; run: pip install compleak-bench[executorch]"
+
+
+def _require_extra() -> None:
+    if (reason := missing_extra()) is not None:
+        raise SettingError(f"A .pte file needs ExecuTorch: {reason}")
+
+
+def _misfit(setting: Setting, network: str | None) -> str | None:
+    if network in TEXT_NETWORKS:
+        return "this adapter lowers networks for images only; give pytorch-mobile or tflite for texts."
+    if setting.quantization is not None and (reason := _UNAVAILABLE.get(setting.quantization.kind)) is not None:
+        return reason
+    if setting.pruning is not None and setting.pruning.scope == "magnitude-embeddings":
+        return "a network for images has no embeddings; give pruning-magnitude."
+    if setting.clustering is not None and setting.clustering.clusters >= _INT8_VALUES and setting.quantization:
+        return (
+            f"int8 weights have no more than {_INT8_VALUES} values anyway, so {setting.clustering.clusters} clusters "
+            "would show nothing; give fewer."
+        )
+    return None

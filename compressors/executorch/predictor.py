@@ -1,0 +1,102 @@
+"""Running a .pte file with ExecuTorch's own runtime."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...models.inputs import Transform
+from .lower import quiet
+from .readback import ArtifactError
+
+
+class _Threads:
+    """The one thread pool that ExecuTorch has in a process."""
+
+    def __init__(self) -> None:
+        self.resets = 0
+
+    def set(self, count: int) -> int:
+        """Have ``count`` threads.
+
+        Returns:
+            How often the pool was replaced: a program that was loaded before the last time points at one that is gone.
+        """
+        from executorch.extension.pybindings import portable_lib
+
+        if portable_lib._threadpool_get_thread_count() != count:
+            with quiet():
+                portable_lib._unsafe_reset_threadpool(count)
+            self.resets += 1
+        return self.resets
+
+
+@cache
+def _threads() -> _Threads:
+    return _Threads()
+
+
+class PtePredictor:
+    """``Predictor`` for a .pte file, which decides itself how many examples it takes at most at a time."""
+
+    def __init__(self, path: Path, normalization: Transform, *, batch_size: int, threads: int) -> None:
+        """Load the file.
+
+        Raises:
+            ArtifactError: the file is damaged, or does not map a batch of images to a batch of logits.
+            ValueError: ``batch_size`` or ``threads`` is not positive.
+            FileNotFoundError: there is no such file.
+        """
+        if batch_size < 1 or threads < 1:
+            raise ValueError(f"batch_size and threads must be positive, got {batch_size} and {threads}.")
+        self._path, self._content = path, path.read_bytes()
+        self._normalization, self._threads = normalization, threads
+        self._method, self._resets = self._load()
+        about = self._method.metadata
+        most, *self._example = (int(n) for n in about.input_tensor_meta(0).sizes())
+        if len(self._example) != 3 or len(about.output_tensor_meta(0).sizes()) != 2:
+            raise ArtifactError(f"{path} takes examples of shape {self._example}, not a batch of images.")
+        self._batch_size = min(batch_size, most)
+
+    def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Logits, float32 [examples, classes], of images [examples, height, width, channels].
+
+        Raises:
+            ValueError: examples of another shape than the file was made for.
+        """
+        channels, height, width = self._example
+        if list(examples.shape[1:]) != [height, width, channels]:
+            wanted = [height, width, channels]
+            raise ValueError(f"This file was made for images {wanted}, got {list(examples.shape[1:])}.")
+        if _threads().set(self._threads) != self._resets:
+            self._method, self._resets = self._load()
+        # An empty batch runs as one blank example, whose logits are then left out: XNNPACK takes none.
+        padded = examples if len(examples) else np.zeros((1, *examples.shape[1:]), dtype=examples.dtype)
+        logits = [self._run(padded[i : i + self._batch_size]) for i in range(0, len(padded), self._batch_size)]
+        return np.concatenate(logits)[: len(examples)]
+
+    def _run(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
+        from ...models.training import as_tensor
+
+        inputs = as_tensor(self._normalization(examples)).contiguous()
+        with torch.no_grad():
+            logits: NDArray[np.float32] = self._method.execute([inputs])[0].numpy().astype(np.float32)
+        return logits
+
+    def _load(self) -> tuple[Any, int]:
+        with quiet():
+            from executorch.runtime import Runtime
+
+            resets = _threads().set(self._threads)
+            try:
+                return Runtime.get().load_program(self._content).load_method("forward"), resets
+            except RuntimeError as error:
+                raise ArtifactError(
+                    f"{self._path} ({len(self._content):,} bytes) is not a .pte file, or is damaged. Compress the "
+                    f"model again. ({error})"
+                ) from error
