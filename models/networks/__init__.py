@@ -1,4 +1,8 @@
-"""The networks, by name: for images of 28 to 32 px with any number of channels, and for token ids of texts."""
+"""The networks, by name: for images of 28 to 32 px with any number of channels, and for token ids of texts.
+
+What a network answers an example with is its task: a classifier gives logits, a language model logits for every
+token, an encoder vectors.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from ...plugins import Registry
 if TYPE_CHECKING:
     from torch import nn
 
+Task = Literal["classification", "language-model", "encoder"]
 NetworkName = Literal["resnet8", "resnet20", "resnet18", "vgg16bn", "mobilenetv2"]
 
 NETWORKS: dict[str, tuple[str, str]] = {
@@ -42,6 +47,11 @@ class NetworkSpec(BaseModel):
     image: tuple[int, int, int]
     classes: int = Field(ge=2)
 
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Shape of the answer to one example: logits [classes]."""
+        return (self.classes,)
+
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
@@ -66,6 +76,76 @@ class OtherNetwork:
 
 
 @dataclass(frozen=True)
+class EncoderInfo:
+    """A self-supervised encoder's usual size.
+
+    Attributes:
+        description: for people.
+        stride: pixels of the image, along each side, that one position of the feature map stands for.
+        width: channels of the first stage of a residual network, or of a transformer's tokens.
+        depth: how often the first stage's channels are doubled; 0 for a transformer.
+    """
+
+    description: str
+    stride: int
+    width: int
+    depth: int
+
+
+EncoderName = Literal["resnet8-encoder", "resnet18-encoder", "vit-tiny"]
+
+ENCODERS: dict[EncoderName, EncoderInfo] = {
+    "resnet8-encoder": EncoderInfo("resnet8 without its classifier: pooled features and their map", 4, 16, 2),
+    "resnet18-encoder": EncoderInfo(
+        "ResNet-18 with a 3x3 stem and no max-pool, as MoCo's CIFAR demonstration has it: features and their map",
+        8,
+        64,
+        3,
+    ),
+    "vit-tiny": EncoderInfo("vision transformer of 12 layers, 192 wide, with patches of 4 px: CLS and tokens", 4, 192, 0),
+}
+
+
+class EncoderSpec(BaseModel):
+    """An encoder's name and shapes: all that is needed to build it again.
+
+    It takes images, float32 [batch, channels, height, width], and answers with vectors, float32
+    [batch, 1 + positions, dimensions]: the embedding first (before any projector, and not normalised), then the
+    feature map, row by row.
+
+    Attributes:
+        name: a key of ``ENCODERS``.
+        width: as in ``EncoderInfo``; the usual one where None.
+        layers: of a transformer; the usual 12 where None.
+        image: (height, width, channels) of the images; both sides divisible by the stride.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: EncoderName
+    width: int | None = Field(default=None, ge=1)
+    layers: int | None = Field(default=None, ge=1)
+    image: tuple[int, int, int]
+
+    @model_validator(mode="after")
+    def _fits(self) -> EncoderSpec:
+        stride = ENCODERS[self.name].stride
+        if any(side % stride or side < 2 * stride for side in self.image[:2]):
+            raise ValueError(
+                f"{self.name} wants images whose sides are multiples of {stride} px, two at least; these have "
+                f"{self.image[0]} x {self.image[1]}."
+            )
+        return self
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Shape of the answer to one example: [1 + positions, dimensions]."""
+        info = ENCODERS[self.name]
+        positions = (self.image[0] // info.stride) * (self.image[1] // info.stride)
+        return 1 + positions, (self.width or info.width) * 2**info.depth
+
+
+@dataclass(frozen=True)
 class TextNetworkInfo:
     """A text network's module and usual sizes.
 
@@ -75,6 +155,7 @@ class TextNetworkInfo:
         sizes: (layers, width, heads, intermediate); None where the pretrained weights decide.
         weights: where training starts: ``minilm`` (packaged), a hub id or folder, or None for random weights.
         tokenizer: a name of ``models.data.tokenizers``, or None where it comes with the weights.
+        task: what it is trained for.
     """
 
     module: Literal["bert", "gpt2"]
@@ -82,9 +163,20 @@ class TextNetworkInfo:
     sizes: tuple[int, int, int, int] | None
     weights: str | None
     tokenizer: str | None
+    task: Literal["classification", "language-model"] = "classification"
 
 
-TextNetworkName = Literal["bert-minilm-2", "bert-minilm-4", "bert-minilm-6", "bert-tiny", "bert", "gpt2-mini", "gpt2"]
+TextNetworkName = Literal[
+    "bert-minilm-2",
+    "bert-minilm-4",
+    "bert-minilm-6",
+    "bert-tiny",
+    "bert",
+    "gpt2-mini",
+    "gpt2",
+    "gpt2-mini-lm",
+    "gpt2-lm",
+]
 
 TEXT_NETWORKS: dict[TextNetworkName, TextNetworkInfo] = {
     "bert-minilm-2": TextNetworkInfo(
@@ -104,14 +196,26 @@ TEXT_NETWORKS: dict[TextNetworkName, TextNetworkInfo] = {
         "gpt2", "GPT-2 (Radford et al. 2019) of 4 layers, 128 wide", (4, 128, 4, 512), None, "bpe-wordnet"
     ),
     "gpt2": TextNetworkInfo("gpt2", "any GPT-2 by hub id or folder (network.weights)", None, None, None),
+    "gpt2-mini-lm": TextNetworkInfo(
+        "gpt2",
+        "GPT-2 of 4 layers, 128 wide, as a language model",
+        (4, 128, 4, 512),
+        None,
+        "bpe-wordnet",
+        "language-model",
+    ),
+    "gpt2-lm": TextNetworkInfo(
+        "gpt2", "any GPT-2 by hub id or folder, as a language model", None, None, None, "language-model"
+    ),
 }
 
 
 class TextSpec(BaseModel):
-    """A text classifier's name and shapes: all that is needed to build it again.
+    """A text network's name and shapes: all that is needed to build it again.
 
-    It takes token ids, int64 [batch, length], right-padded with 0, and returns logits [batch, classes]. It derives
-    its attention mask itself: a position counts where its id is not 0.
+    It takes token ids, int64 [batch, length], right-padded with 0. A classifier returns logits [batch, classes], a
+    language model logits [batch, length, vocabulary], those at a position for the token that follows. It derives its
+    attention mask itself: a position counts where its id is not 0.
 
     Attributes:
         name: a key of ``TEXT_NETWORKS``.
@@ -121,7 +225,7 @@ class TextSpec(BaseModel):
         intermediate: width inside the feed-forward part.
         vocabulary: token ids are 0 to ``vocabulary`` - 1; 0 is padding.
         length: tokens of a text, padding included; also the number of position embeddings.
-        classes: number of logits.
+        classes: of the texts; the number of a classifier's logits.
         weights: where training starts, as in ``TextNetworkInfo``; ``build`` does not read it.
     """
 
@@ -148,15 +252,36 @@ class TextSpec(BaseModel):
         """Which kind of transformer it is."""
         return TEXT_NETWORKS[self.name].module
 
+    @property
+    def task(self) -> Literal["classification", "language-model"]:
+        """What it is trained for."""
+        return TEXT_NETWORKS[self.name].task
 
-Spec = NetworkSpec | TextSpec
-OTHER_NETWORKS: Registry[OtherNetwork] = Registry("models", {}, OtherNetwork, taken=(*NETWORKS, *TEXT_NETWORKS))
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Shape of the answer to one example: logits [classes], or [length, vocabulary] of a language model."""
+        return (self.classes,) if self.task == "classification" else (self.length, self.vocabulary)
+
+
+Spec = NetworkSpec | TextSpec | EncoderSpec
+OTHER_NETWORKS: Registry[OtherNetwork] = Registry(
+    "models", {}, OtherNetwork, taken=(*NETWORKS, *TEXT_NETWORKS, *ENCODERS)
+)
+
+
+def task_of(name: str) -> Task:
+    """What the network ``name`` is trained for."""
+    if name in ENCODERS:
+        return "encoder"
+    return TEXT_NETWORKS[name].task if name in TEXT_NETWORKS else "classification"  # type: ignore[index]
 
 
 def module_of(name: str) -> str:
     """The module of this package that builds the network ``name``; empty where another package does."""
-    if name in OTHER_NETWORKS and name not in NETWORKS and name not in TEXT_NETWORKS:
+    if name in OTHER_NETWORKS and not any(name in own for own in (NETWORKS, TEXT_NETWORKS, ENCODERS)):
         return ""
+    if name in ENCODERS:
+        return "encoders"
     return TEXT_NETWORKS[name].module if name in TEXT_NETWORKS else NETWORKS[name][0]
 
 
@@ -166,7 +291,7 @@ def build(spec: Spec) -> nn.Module:
     An image network maps float32 [batch, channels, height, width] to logits. All of them can be traced
     (``torch.jit.trace``, ``torch.fx``) and quantized in FX graph mode: a network is made of plain ``torch.nn``
     layers, called once each, ``torch.flatten`` and ``+``. A text network maps int64 [batch, length] to logits, and
-    can be traced by ``torch.jit.trace`` only.
+    can be traced by ``torch.jit.trace`` only. An encoder is described in ``encoders``.
 
     Raises:
         ValueError: the image is smaller than the product of the network's strides.
@@ -174,6 +299,9 @@ def build(spec: Spec) -> nn.Module:
     if isinstance(spec, TextSpec):
         text: Any = importlib.import_module(f"{__name__}.{spec.family}")
         return text.build(spec)  # type: ignore[no-any-return]
+    if isinstance(spec, EncoderSpec):
+        encoders: Any = importlib.import_module(f"{__name__}.encoders")
+        return encoders.build(spec)  # type: ignore[no-any-return]
     module: Any
     if spec.name in NETWORKS:
         module = importlib.import_module(f"{__name__}.{NETWORKS[spec.name][0]}")
