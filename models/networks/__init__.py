@@ -102,7 +102,9 @@ ENCODERS: dict[EncoderName, EncoderInfo] = {
         64,
         3,
     ),
-    "vit-tiny": EncoderInfo("vision transformer of 12 layers, 192 wide, with patches of 4 px: CLS and tokens", 4, 192, 0),
+    "vit-tiny": EncoderInfo(
+        "vision transformer of 12 layers, 192 wide, with patches of 4 px: CLS and tokens", 4, 192, 0
+    ),
 }
 
 
