@@ -6,7 +6,7 @@ A package names them in its metadata, in one of these groups, and is installed; 
     compleak.datasets = NAME = MODULE:OBJECT        a models.data.OtherDataset
     compleak.models = NAME = MODULE:OBJECT          a models.networks.OtherNetwork
     compleak.compressors = NAME = MODULE:OBJECT     a compressors.registry.AdapterInfo
-    compleak.attacks = NAME = MODULE:OBJECT         an attacks.registry.AttackInfo
+    compleak.attacks = NAME = MODULE:OBJECT         an attacks.info.AttackInfo
 
 The object is a description, in a module that is quick to import: names are listed without importing anything, and
 code runs only when something of that name is used. Code of other packages is not hashed into the keys of a run's

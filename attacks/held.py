@@ -52,7 +52,7 @@ class Held:
     Attributes:
         variants: the original first where it is held, then the compressed ones by name, so that no attack depends
             on the order in which they were given.
-        classes: how many.
+        classes: of a classifier; 0 of other models.
     """
 
     variants: tuple[str, ...]
@@ -78,7 +78,7 @@ class Held:
                 f"Attack {attack!r} has access {access!r} and needs {_NEEDS[access]}, "
                 f"got {list(shadows.variants)}. Select the variants first: `observations.select(variants=...)`."
             )
-        return cls(((ORIGINAL,) if has_original else ()) + tuple(compressed), shadows.data.sizes["class"])
+        return cls(((ORIGINAL,) if has_original else ()) + tuple(compressed), shadows.data.sizes.get("class", 0))
 
     def calibration_records(self, shadows: Observations) -> ShadowRecords:
         """The shadows' calibration records with these variants, in this order.

@@ -1,24 +1,31 @@
-"""What an attacker sees: the outputs of models, and of their compressed variants, on labelled examples.
+"""What an attacker sees: the answers of models, and of their compressed variants, on labelled examples.
 
 One labelled array set (an ``xarray.Dataset``), so that no attack depends on the order of anything:
 
-=================  =====================================  =========================================
-variable           dimensions                             meaning
-=================  =====================================  =========================================
-``logits``         model, variant, example, class         float32, of the un-augmented example
-``label``          example                                true class
-``member``         model, example                         bool: was the model trained on it
-``calibration``    model, example                         bool: attack models may be fitted on this pair
-``sensitivity``    model, variant, example, class         float32, how far noise moves each posterior
-=================  =====================================  =========================================
+===================  =================================  ======================================================
+variable             dimensions                         meaning
+===================  =================================  ======================================================
+``label``            example                            true class
+``member``           model, example                     bool: was the model trained on it
+``calibration``      model, example                     bool: attack models may be fitted on this pair
+``zlib_bytes``       example                            length of the text after zlib; of texts
+-------------------  ---------------------------------  ------------------------------------------------------
+``logits``           model, variant, example, class     float32, of the un-augmented example
+``sensitivity``      model, variant, example, class     float32, how far noise moves each posterior
+``log_likelihood``   model, variant, example, token     float32, of each token but the first; NaN after the last
+``embedding``        model, variant, example, number    float32, of the un-augmented example
+``view_cosines``     model, variant, example, pair      float32, between the embeddings of augmented views
+``part_features``    model, variant, example, feature   float32, PartCrop's divergences
+===================  =================================  ======================================================
 
-The variant ``original`` comes first where it is present. ``member`` is absent from what ``score`` is handed.
-``sensitivity`` is present only where an attack asked for its queries (``attacks.sensitivity``).
+Of the answers, below the line, there are those that the model's task gives and the suite's attacks asked for. Where an
+encoder was not asked about an example, its answers are NaN. The variant ``original`` comes first where it is present.
+``member`` is absent from what ``score`` is handed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -29,14 +36,22 @@ from numpy.typing import NDArray
 
 ORIGINAL = "original"
 
+_ANSWERS = {
+    "logits": "class",
+    "sensitivity": "class",
+    "log_likelihood": "token",
+    "embedding": "number",
+    "view_cosines": "pair",
+    "part_features": "feature",
+}
 _DIMENSIONS = {
-    "logits": ("model", "variant", "example", "class"),
     "label": ("example",),
     "member": ("model", "example"),
     "calibration": ("model", "example"),
-    "sensitivity": ("model", "variant", "example", "class"),
+    "zlib_bytes": ("example",),
+    **{name: ("model", "variant", "example", last) for name, last in _ANSWERS.items()},
 }
-_OPTIONAL = ("member", "calibration", "sensitivity")
+_NEVER_NAN = ("logits", "sensitivity")
 
 
 class ObservationError(ValueError):
@@ -69,12 +84,13 @@ class Observations:
     data: xr.Dataset
 
     def __post_init__(self) -> None:
+        if "label" not in self.data or not any(name in self.data for name in _ANSWERS):
+            raise ObservationError(
+                f"Observations need the variable 'label' {list(_DIMENSIONS['label'])} and an answer, such as 'logits' "
+                f"{list(_DIMENSIONS['logits'])}; got {sorted(map(str, self.data))}."
+            )
         for name, dimensions in _DIMENSIONS.items():
-            if name not in self.data:
-                if name in _OPTIONAL:
-                    continue
-                raise ObservationError(f"Observations need the variable {name!r} {list(dimensions)}.")
-            if self.data[name].dims != dimensions:
+            if name in self.data and self.data[name].dims != dimensions:
                 raise ObservationError(
                     f"{name!r} has dimensions {list(self.data[name].dims)}, expected {list(dimensions)}."
                 )
@@ -92,7 +108,7 @@ class Observations:
         calibration: NDArray[np.bool_] | None = None,
         sensitivity: NDArray[np.floating] | None = None,
     ) -> Self:
-        """Label plain arrays.
+        """Label a classifier's plain arrays.
 
         Args:
             logits: [models, variants, examples, classes].
@@ -107,21 +123,57 @@ class Observations:
         Raises:
             ObservationError: shapes disagree, ids repeat, or a logit or a sensitivity is not finite.
         """
-        if not np.isfinite(logits).all():
-            raise ObservationError("Some logits are not finite; a model or an artifact diverged.")
-        if sensitivity is not None and not np.isfinite(sensitivity).all():
-            raise ObservationError("Some sensitivities are not finite; a model or an artifact diverged.")
+        answers = {"logits": logits} if sensitivity is None else {"logits": logits, "sensitivity": sensitivity}
+        return cls.from_answers(
+            answers,
+            label,
+            models=models,
+            variants=variants,
+            examples=examples,
+            member=member,
+            calibration=calibration,
+        )
+
+    @classmethod
+    def from_answers(
+        cls,
+        answers: Mapping[str, NDArray[np.floating]],
+        label: NDArray[np.integer],
+        *,
+        models: Sequence[str],
+        variants: Sequence[str],
+        examples: NDArray[np.integer],
+        member: NDArray[np.bool_] | None = None,
+        calibration: NDArray[np.bool_] | None = None,
+        zlib_bytes: NDArray[np.integer] | None = None,
+    ) -> Self:
+        """Label plain arrays.
+
+        Args:
+            answers: by name, each [models, variants, examples, ...].
+            label: [examples].
+            models: name of each model.
+            variants: name of each variant.
+            examples: id of each example, unique.
+            member: [models, examples]; None where membership is not known to the holder.
+            calibration: [models, examples]; where None, every pair.
+            zlib_bytes: [examples]; None where the examples are no texts.
+
+        Raises:
+            ObservationError: shapes disagree, ids repeat, an answer is infinite, or NaN where it may not be.
+        """
+        for name, values in answers.items():
+            wrong = ~np.isfinite(values) if name in _NEVER_NAN else np.isinf(values)
+            if wrong.any():
+                raise ObservationError(f"Some of {name} is not finite; a model or an artifact diverged.")
         if len(np.unique(examples)) != len(examples):
             raise ObservationError("Example ids must be unique.")
-        arrays: dict[str, NDArray[np.generic]] = {
-            "logits": logits,
-            "label": np.asarray(label, dtype=np.int64),
-        }
+        arrays: dict[str, NDArray[np.generic]] = {"label": np.asarray(label, dtype=np.int64), **answers}
         if member is not None:
             arrays["member"] = np.asarray(member, dtype=bool)
             arrays["calibration"] = np.ones_like(member) if calibration is None else calibration
-        if sensitivity is not None:
-            arrays["sensitivity"] = sensitivity
+        if zlib_bytes is not None:
+            arrays["zlib_bytes"] = np.asarray(zlib_bytes, dtype=np.int64)
         try:
             data = xr.Dataset(
                 {name: (_DIMENSIONS[name], array) for name, array in arrays.items()},
@@ -142,7 +194,7 @@ class Observations:
 
     def save(self, path: Path) -> None:
         """Write a zarr store, one chunk for each (model, variant)."""
-        large = [name for name in ("logits", "sensitivity") if name in self.data]
+        large = [name for name in _ANSWERS if name in self.data]
         encoding = {name: {"chunks": (1, 1, *self.data[name].shape[2:])} for name in large}
         self.data.to_zarr(path, mode="w", consolidated=False, encoding=encoding)
 
@@ -183,14 +235,34 @@ class Observations:
     @property
     def logits(self) -> NDArray[np.float64]:
         """All logits, float64 [models, variants, examples, classes]."""
-        return np.asarray(self.data["logits"].values, dtype=np.float64)
+        return self.answers("logits")
 
     @property
     def sensitivity(self) -> NDArray[np.float64] | None:
         """How far noise moves each posterior, float64 [models, variants, examples, classes]; None where not asked."""
-        if "sensitivity" not in self.data:
-            return None
-        return np.asarray(self.data["sensitivity"].values, dtype=np.float64)
+        return self.answers("sensitivity") if "sensitivity" in self.data else None
+
+    @property
+    def zlib_bytes(self) -> NDArray[np.int64]:
+        """Length of each text after zlib, [examples].
+
+        Raises:
+            ObservationError: the examples are no texts.
+        """
+        if "zlib_bytes" not in self.data:
+            raise ObservationError("These observations hold no zlib_bytes: their examples are no texts.")
+        return np.asarray(self.data["zlib_bytes"].values, dtype=np.int64)
+
+    def answers(self, name: str) -> NDArray[np.float64]:
+        """One kind of answer, float64 [models, variants, examples, ...].
+
+        Raises:
+            ObservationError: the models were not asked for it.
+        """
+        if name not in self.data:
+            held = [n for n in _ANSWERS if n in self.data]
+            raise ObservationError(f"These observations hold {', '.join(held)}, and no {name}.")
+        return np.asarray(self.data[name].values, dtype=np.float64)
 
     def of_variant(self, variant: str) -> NDArray[np.float64]:
         """Logits of one variant, float64 [models, examples, classes]."""
@@ -213,10 +285,14 @@ class Observations:
         except KeyError as error:
             raise ObservationError(f"Not in these observations: {error}") from error
 
+    def calibration_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Every (model, example) pair that an attack model may be fitted on: positions, two arrays [pairs]."""
+        model, example = np.nonzero(np.asarray(self.data["calibration"].values, dtype=bool))
+        return model, example
+
     def calibration_records(self) -> Records:
-        """Every (model, example) pair that an attack model may be fitted on, one row each."""
-        chosen = np.asarray(self.data["calibration"].values, dtype=bool)
-        model, example = np.nonzero(chosen)
+        """A classifier's answers on ``calibration_pairs``, one row each."""
+        model, example = self.calibration_pairs()
         return Records(
             logits=self.logits[model, :, example],
             labels=self.labels[example],

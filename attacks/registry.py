@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from ..plugins import Registry
+from .encoder.listing import ENCODER_ATTACKS
+from .info import AttackInfo
 
 if TYPE_CHECKING:
     from .protocol import Access, Attack
+
+__all__ = ["ATTACKS", "AttackInfo", "UnknownAttackError", "make_attack"]
 
 
 class UnknownAttackError(KeyError):
@@ -25,46 +26,6 @@ class UnknownAttackError(KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-
-@dataclass(frozen=True)
-class AttackInfo:
-    """One row: what a plan needs to know of an attack before it runs.
-
-    Attributes:
-        factory: ``module:callable`` below ``compleak.attacks``, which makes the attack; in another package's row,
-            its own ``package.module:callable``.
-        description: one line.
-        access: how many models the attacker holds.
-        queries: how many outputs of each model it needs for an example.
-        options: keyword arguments of the factory.
-        seeded: whether it draws random numbers, so that the factory takes ``seed``.
-        stacks_on: the attack whose forests it stacks on, for a plan that has them already.
-        references: how many shadows each example needs on every side (IN, OUT) that the attack looks at; none where
-            it learns from other examples only.
-        sensitivity: whether all its queries but one are noisy (``attacks.sensitivity``).
-    """
-
-    factory: str
-    description: str
-    access: Access
-    queries: int = 1
-    options: Mapping[str, Any] = field(default_factory=dict)
-    seeded: bool = False
-    stacks_on: str = ""
-    references: int = 0
-    sensitivity: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
-
-    def least_shadows(self, design: Literal["disjoint", "pool"]) -> int:
-        """Shadows without which it is undefined; in the pool design every pair of them has an example IN once."""
-        return max(1, self.references * (2 if design == "pool" else 1))
-
-    def arguments(self, seed: int) -> dict[str, Any]:
-        """All keyword arguments of the factory."""
-        return {**self.options, "seed": seed} if self.seeded else dict(self.options)
 
 
 _LEARNERS = {"lr": "logistic regression", "rf": "random forest", "gbt": "gradient boosting"}
@@ -205,6 +166,7 @@ _OWN: dict[str, AttackInfo] = {
         for mode in ("online", "offline")
         for form, access, what in _FORMS
     },
+    **ENCODER_ATTACKS,
 }
 
 ATTACKS: Registry[AttackInfo] = Registry("attacks", _OWN, AttackInfo)

@@ -158,7 +158,7 @@ def test_two_packages_with_one_name_are_both_named(install):
         ("raise RuntimeError('no luck')", "other:ROW", "RuntimeError: no luck"),
         ("import not_there", "other:ROW", "No module named 'not_there'"),
         ("", "other:ROW", "has no attribute 'ROW'"),
-        ("ROW = 3", "other:ROW", r"is of type int, not compleak\.attacks\.registry\.AttackInfo"),
+        ("ROW = 3", "other:ROW", r"is of type int, not compleak\.attacks\.info\.AttackInfo"),
     ],
 )
 def test_a_broken_package_is_named_and_breaks_nothing_else(install, module, value, says):

@@ -46,7 +46,7 @@ def view_cosines(embeddings: NDArray[np.floating]) -> Floats:
 
 
 def encodermi(variant: Variant, *, access: Access, views: int = VIEWS, seed: int = 0) -> EncoderAttack:
-    """``encodermi-{variant}``: ``views`` queries. Its ``features`` are ``view_cosines``.
+    """``encodermi-{variant}``: ``views`` queries. Its ``features`` are ``view_cosines``, for ``v`` sorted.
 
     Args:
         variant: ``v``, a network on the sorted cosines; ``s``, a network on their set; ``t``, a threshold on their
@@ -59,8 +59,7 @@ def encodermi(variant: Variant, *, access: Access, views: int = VIEWS, seed: int
     def sorted_network(cosines: Floats, member: Bools) -> tuple[Score, float]:
         from .networks import fit_vector
 
-        score = fit_vector(np.sort(cosines, axis=1), member, seed)
-        return (lambda cosines: score(np.sort(cosines, axis=1))), base_rate(member)
+        return fit_vector(cosines, member, seed), base_rate(member)
 
     def set_network(cosines: Floats, member: Bools) -> tuple[Score, float]:
         from .networks import fit_set
@@ -68,9 +67,13 @@ def encodermi(variant: Variant, *, access: Access, views: int = VIEWS, seed: int
         return fit_set(cosines, member, seed), base_rate(member)
 
     learn: dict[Variant, Learn] = {"v": sorted_network, "s": set_network, "t": _mean_threshold}
-    return EncoderAttack(
-        f"encodermi-{variant}", access=access, queries=views, features=view_cosines, learn=learn[variant]
-    )
+    features = sorted_cosines if variant == "v" else view_cosines
+    return EncoderAttack(f"encodermi-{variant}", access=access, queries=views, features=features, learn=learn[variant])
+
+
+def sorted_cosines(embeddings: NDArray[np.floating]) -> Floats:
+    """``view_cosines``, smallest first: which views they are of plays no part."""
+    return np.sort(view_cosines(embeddings), axis=1)
 
 
 def _mean_threshold(cosines: Floats, member: Bools) -> tuple[Score, float]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import gaussian_kde, norm
+from scipy.stats import gaussian_kde, multivariate_normal, norm
 
 from .access import EncoderError, Floats
 from .attack import Access, Bools, EncoderAttack, Score
@@ -94,6 +94,24 @@ def likelihood_ratio(values: Floats, member: Bools, density: Density) -> Score:
     return lambda values: inside(into(values)) - outside(into(values))
 
 
+def joint_likelihood_ratio(values: Floats, member: Bools) -> Score:
+    """The same for the norms of several encoders together: Gaussians with a covariance (ours).
+
+    Args:
+        values: [records, encoders].
+        member: [records].
+
+    Returns:
+        From values [any, encoders] to ``log q_member − log q_non-member``, [any]. Encoders that agree exactly count
+        once.
+    """
+    inside, outside = (
+        multivariate_normal(group.mean(axis=0), np.cov(group, rowvar=False, ddof=0), allow_singular=True)
+        for group in (values[member], values[~member])
+    )
+    return lambda values: np.atleast_1d(inside.logpdf(values) - outside.logpdf(values))
+
+
 def lpla(order: Order, density: Density, *, access: Access, scale: Scale) -> EncoderAttack:
     """``lpla-l{order}-{density}``: one query. Its ``features`` take one encoder's embeddings, [examples, D].
 
@@ -116,6 +134,8 @@ def lpla(order: Order, density: Density, *, access: Access, scale: Scale) -> Enc
         return (standardise(norms) if scale == "standardised" else norms)[:, None]
 
     def learn(features: Floats, member: Bools) -> tuple[Score, float]:
+        if features.shape[1] > 1:
+            return joint_likelihood_ratio(features, member), 0.0
         ratio = likelihood_ratio(features[:, 0], member, density)
         return (lambda features: ratio(features[:, 0])), 0.0
 
