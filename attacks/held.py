@@ -97,14 +97,26 @@ class Held:
         return ShadowRecords(records.logits, records.labels, member, model, records.sensitivity)
 
     def target_records(self, target: Observations, attack: str) -> Records:
-        """The target's records with these variants, in this order.
+        """A classifier's answers on the target's examples, with these variants, in this order.
 
         Raises:
-            ObservationError: the target shows other variants or another number of classes than the shadows did.
+            ObservationError: as of ``of_target``.
         """
-        if set(target.variants) != set(self.variants) or target.data.sizes["class"] != self.classes:
+        return self.of_target(target, attack).target_records()
+
+    def of_target(self, target: Observations, attack: str) -> Observations:
+        """The target with these variants, in this order.
+
+        Raises:
+            ObservationError: the target shows other variants or another number of classes than the shadows did, or is
+                more than one model.
+        """
+        classes = target.data.sizes.get("class", 0)
+        if set(target.variants) != set(self.variants) or classes != self.classes:
             raise ObservationError(
                 f"Attack {attack!r} was fitted on {list(self.variants)} with {self.classes} classes, but the target "
-                f"shows {list(target.variants)} with {target.data.sizes['class']}. Fit it on the target's variants."
+                f"shows {list(target.variants)} with {classes}. Fit it on the target's variants."
             )
-        return target.select(variants=self.variants).target_records()
+        if len(target.models) != 1:
+            raise ObservationError(f"One target at a time; these observations hold {list(target.models)}.")
+        return target.select(variants=self.variants)

@@ -327,6 +327,10 @@ class Observations:
         alone = self.data.sel(variant=[ORIGINAL] * len(names))
         return type(self)(alone.assign_coords(variant=np.asarray(names, dtype=object)))
 
+    def all_calibration(self) -> Self:
+        """The same, where attack models may be fitted on every pair: what an attacker knows of the target itself."""
+        return type(self)(self.data.assign(calibration=self.data["member"].copy(data=np.ones_like(self.member))))
+
     def without_membership(self) -> Self:
         """The same, less ``member``: what an attacker is given of the target."""
         return type(self)(self.data.drop_vars(["member", "calibration"], errors="ignore"))

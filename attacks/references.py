@@ -45,11 +45,11 @@ class References:
     examples: NDArray[np.int64]
 
     @classmethod
-    def of(cls, shadows: Observations, signal: Signal) -> Self:
-        """Reduce observations to one signal, a model at a time (all logits at once would be float64 copies)."""
+    def of(cls, shadows: Observations, signal: Signal, answer: str = "logits") -> Self:
+        """Reduce one kind of answer to one signal, a model at a time (all at once would be float64 copies)."""
         return cls(
             values=np.stack(
-                [read(signal, shadows.select(models=[m]).logits[0], shadows.labels) for m in shadows.models]
+                [read(signal, shadows.select(models=[m]).answers(answer)[0], shadows.labels) for m in shadows.models]
             ),
             member=shadows.member,
             calibration=np.asarray(shadows.data["calibration"].values, dtype=bool),
@@ -132,9 +132,9 @@ def twins(member: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray([rows.get(row.tobytes(), -1) if used.size else -1 for row in complement], dtype=np.int64)
 
 
-def read(signal: Signal, logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """One signal of one model, [examples, variants], from its logits [variants, examples, classes]."""
-    return np.stack([signal(of_variant, labels) for of_variant in logits], axis=-1)
+def read(signal: Signal, answers: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """One signal of one model, [examples, variants], from its answers [variants, examples, ...]."""
+    return np.stack([signal(of_variant, labels) for of_variant in answers], axis=-1)
 
 
 Rule = Callable[[NDArray[np.float64], References], NDArray[np.float64]]
@@ -148,11 +148,12 @@ class ReferenceAttack:
 
     Attributes:
         name: the row's name.
-        signal: what is read off the logits.
+        signal: what is read off the answers.
         learn: makes the rule from all references (for most attacks, without looking at them).
         natural: the threshold where there are too few shadows to hold one out.
         access: how many models the attacker holds.
         queries: outputs of each model needed for an example.
+        answer: which of the observations' answers the signal is read off.
     """
 
     name: str
@@ -161,6 +162,7 @@ class ReferenceAttack:
     natural: float
     access: Access = "one-model"
     queries: int = 1
+    answer: str = "logits"
     _references: References | None = field(default=None, init=False, repr=False)
     _held: Held | None = field(default=None, init=False, repr=False)
     _rule: Rule | None = field(default=None, init=False, repr=False)
@@ -174,7 +176,7 @@ class ReferenceAttack:
             TooFewReferencesError: too few shadows to learn the rule from.
         """
         self._held = Held.of(shadows, self.access, self.name)
-        self._references = References.of(shadows.select(variants=self._held.variants), self.signal)
+        self._references = References.of(shadows.select(variants=self._held.variants), self.signal, self.answer)
         self._rule = self.learn(self._references)
         self._threshold = None
         return self
@@ -187,9 +189,9 @@ class ReferenceAttack:
             TooFewReferencesError: an example has too few references.
         """
         held, references, rule = self._fitted()
-        records = held.target_records(target, self.name)
-        on_target = references.on(target.examples)
-        scores = rule(read(self.signal, records.logits.swapaxes(0, 1), records.labels), on_target)
+        own = held.of_target(target, self.name)
+        on_target = references.on(own.examples)
+        scores = rule(read(self.signal, own.answers(self.answer)[0], own.labels), on_target)
         lacking = np.isnan(scores)
         if lacking.any():
             inside = on_target.member[:, lacking].sum(axis=0)

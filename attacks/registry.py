@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from ..plugins import Registry
 from .encoder.listing import ENCODER_ATTACKS
 from .info import AttackInfo
+from .language_model.listing import LANGUAGE_MODEL_ATTACKS
 
 if TYPE_CHECKING:
     from .protocol import Access, Attack
@@ -167,6 +168,7 @@ _OWN: dict[str, AttackInfo] = {
         for form, access, what in _FORMS
     },
     **ENCODER_ATTACKS,
+    **LANGUAGE_MODEL_ATTACKS,
 }
 
 ATTACKS: Registry[AttackInfo] = Registry("attacks", _OWN, AttackInfo)

@@ -10,7 +10,7 @@ import yaml
 from ..attacks.registry import ATTACKS
 from ..compressors.registry import COMPRESSORS
 from ..models.data import DATASETS
-from ..models.networks import NETWORKS, OTHER_NETWORKS, TEXT_NETWORKS
+from ..models.networks import ENCODERS, NETWORKS, OTHER_NETWORKS, TEXT_NETWORKS
 from ..plugins import PluginError, Registry
 from .schema import built_in_suites
 
@@ -24,6 +24,7 @@ def entries() -> dict[str, list[tuple[str, str]]]:
         suites.append((name, str(yaml.safe_load(path.read_text(encoding="utf-8")).get("description", ""))))
     networks = {name: description for name, (_, description) in NETWORKS.items()}
     networks |= {name: info.description for name, info in TEXT_NETWORKS.items()}
+    networks |= {name: info.description for name, info in ENCODERS.items()}
     return {
         "data": list(_described(DATASETS, lambda info: info.title)),
         "models": [
@@ -31,7 +32,7 @@ def entries() -> dict[str, list[tuple[str, str]]]:
             *_described(OTHER_NETWORKS, lambda info: info.description),
         ],
         "compressors": list(_described(COMPRESSORS, lambda info: info.description)),
-        "attacks": list(_described(ATTACKS, lambda info: f"[{info.access}] {info.description}")),
+        "attacks": list(_described(ATTACKS, lambda info: f"[{info.stated_access}] {info.description}")),
         "suites": suites,
     }
 

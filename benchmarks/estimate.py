@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from statistics import fmean, mean
 
-from ..attacks.registry import ATTACKS
-from ..models.networks import TEXT_NETWORKS, NetworkName
+from ..models.encoders.recipe import EncoderRecipe
+from ..models.networks import ENCODERS, TEXT_NETWORKS, NetworkName
 from .nodes import Node
-from .plan import STAGES, Plan
+from .plan import STAGES, Plan, queries_of
 from .store import Store
 
 # Seconds for one example forward, one thread of a 2.5 GHz server core, 32x32 px, default width; and parameters.
@@ -82,10 +82,11 @@ def _seconds(plan: Plan, stage: str) -> float:
     if stage == "attack":
         return SECONDS_A_RECORD * 2 * suite.membership.evaluate * fmean(suite.counts())
     forward, _ = _costs(plan)
+    views = 2 if isinstance(suite.training, EncoderRecipe) else 1
     passes = {
-        "train": TRAINING_STEP * suite.training.epochs * suite.membership.train,
+        "train": TRAINING_STEP * views * suite.training.epochs * suite.membership.train,
         "compress": TRAINING_STEP * suite.finetuning.epochs * suite.membership.train,
-        "observe": _observed(plan) * max(ATTACKS[attack].queries for attack in suite.attacks),
+        "observe": _observed(plan) * max(queries_of(suite, attack) for attack in suite.attacks),
     }
     return OVERHEAD_SECONDS.get(stage, 0.0) + forward * passes.get(stage, 0)
 
@@ -98,8 +99,16 @@ def _costs(plan: Plan) -> tuple[float, float]:
         given = (network.layers, network.width, network.heads, network.intermediate)
         layers, width, _, inner = (g or u for g, u in zip(given, usual, strict=True))
         blocks = layers * (4 * width**2 + 2 * width * inner)
-        vocabulary = 8192 if network.name == "gpt2-mini" else 30_522
+        vocabulary = 8192 if network.name.startswith("gpt2-mini") else 30_522
         return 2 * blocks * (plan.suite.data.length or 64) / FLOPS, float(blocks + vocabulary * width)
+    if network.name == "vit-tiny":
+        width = network.width or ENCODERS[network.name].width
+        blocks = 12 * (network.layers or 12) * width**2
+        return 2 * blocks * 65 / FLOPS, float(blocks)
+    if network.name in ENCODERS:
+        alike: NetworkName = "resnet8" if network.name == "resnet8-encoder" else "resnet18"
+        scale = ((network.width or USUAL_WIDTH[alike]) / USUAL_WIDTH[alike]) ** 2
+        return FORWARD_SECONDS[alike] * scale, PARAMETERS[alike] * scale
     # Nothing is known of another package's network; the smallest of ours stands for it until the run has figures.
     name: NetworkName = network.name if network.name in FORWARD_SECONDS else "resnet8"
     scale = ((network.width or USUAL_WIDTH[name]) / USUAL_WIDTH[name]) ** 2
@@ -121,4 +130,6 @@ def _megabytes(plan: Plan, stage: str) -> float:
 
 def _observed(plan: Plan) -> int:
     membership = plan.suite.membership
+    if plan.suite.network.task == "encoder":
+        return 2 * membership.evaluate
     return 2 * membership.train if membership.design == "pool" else 2 * (membership.train + membership.evaluate)

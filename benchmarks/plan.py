@@ -13,13 +13,14 @@ from ..compressors.registry import COMPRESSORS
 from ..compressors.settings import parse_setting
 from ..models.data import DATASETS
 from ..models.data.folder import key as content_key
+from ..models.encoders.recipe import EncoderRecipe
 from ..models.membership import NULL
 from ..models.networks import OTHER_NETWORKS, module_of
 from ..plugins import Registry
 from .nodes import Node, make_node
 from .schema import Suite
 
-STAGES = ("data", "train", "compress", "observe", "collect", "attack", "evaluate", "latency")
+STAGES = ("data", "pretrain", "train", "compress", "observe", "collect", "attack", "evaluate", "latency")
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,19 @@ def make_plan(suite: Suite) -> Plan:
         )
     )
     network = {"network": suite.network.model_dump(mode="json")}
+    start: dict[str, Node] = {}
+    if suite.pretraining is not None:
+        config = {
+            "data": data_config,
+            **network,
+            **execution,
+            **suite.pretraining.model_dump(mode="json"),
+            "seed": derived_seed(suite.seed, "pretrain"),
+        }
+        start = {"pretrain": add(make_node("pretrain", suite.network.name, config, {"data": data}))}
     network_modules = [f"models.networks.{module}"] if (module := module_of(suite.network.name)) else []
     variants, models = variants_of(suite), suite.membership.models()
-    queries = max((ATTACKS[a].queries - 1 for a in suite.attacks if ATTACKS[a].sensitivity), default=0)
-    # Not even named where no attack asks for it: the keys of such a suite's nodes stay what they are.
-    noisy = {"sensitivity": {"queries": queries, "seed": derived_seed(suite.seed, "noise")}} if queries else {}
+    asked = _asked(suite)
 
     observed: dict[str, Node] = {}
     latencies: list[Node] = []
@@ -162,8 +171,8 @@ def make_plan(suite: Suite) -> Plan:
                     "seed": derived_seed(suite.seed, "train", model),
                     **_provider(OTHER_NETWORKS, suite.network.name),
                 },
-                {"data": data},
-                modules=network_modules,
+                {"data": data, **start},
+                modules=[*network_modules, *(["models.encoders"] if suite.network.task == "encoder" else [])],
             )
         )
         for variant in variants:
@@ -179,14 +188,16 @@ def make_plan(suite: Suite) -> Plan:
                     **of_model,
                     **source,
                     "setting": variant.setting,
-                    "augmentation": suite.training.augmentation,
+                    "augmentation": suite.augmentation,
                     "finetuning": suite.finetuning.model_dump(mode="json"),
                     "seed": derived_seed(suite.seed, "compress", model, variant.name),
                     **_provider(COMPRESSORS, variant.framework),
                 }
                 compress = add(make_node("compress", name, config, parents, modules=modules))
                 parents = {"data": data, "compress": compress}
-            seen = {**split, **network, **source, **execution, **noisy, "membership": {**one, "null": False}}
+            seen = {**split, **network, **source, **execution, **asked, "membership": {**one, "null": False}}
+            if suite.network.task == "encoder":
+                seen |= {"model": model, "membership": {**one, "null": model == NULL}}
             observed[name] = add(make_node("observe", name, seen, parents, modules=modules))
             if model in suite.membership.target_models():
                 config = {"data": data_config, **network, **source}
@@ -198,7 +209,8 @@ def make_plan(suite: Suite) -> Plan:
             "all",
             {
                 **split,
-                **noisy,
+                **network,
+                "answers": _answers(suite),
                 "membership": design,
                 "models": list(models),
                 "targets": list(suite.membership.target_models()),
@@ -211,6 +223,48 @@ def make_plan(suite: Suite) -> Plan:
     attacked = (n for t in trials for n in (t.baseline_node, t.attack_node, t.evaluate_node) if n is not None)
     nodes += [*{n.key: n for n in attacked}.values(), *latencies]
     return Plan(suite, tuple(nodes), variants, trials)
+
+
+def _asked(suite: Suite) -> dict[str, Any]:
+    """What models are asked besides the plain question, as the suite's attacks need it; by name, with its settings."""
+    infos = [ATTACKS[a] for a in suite.attacks]
+    noise = max((info.queries - 1 for info in infos if info.sensitivity), default=0)
+    if noise:
+        return {"sensitivity": {"queries": noise, "seed": derived_seed(suite.seed, "noise")}}
+    if not isinstance(suite.training, EncoderRecipe):
+        return {}
+    asked: dict[str, Any] = {}
+    if any(info.answer == "view_cosines" for info in infos):
+        asked["view_cosines"] = {
+            "count": suite.encoder_queries.views,
+            "recipe": suite.training.model_dump(mode="json", exclude_none=True),
+            "seed": derived_seed(suite.seed, "views"),
+        }
+    if any(info.answer == "part_features" for info in infos):
+        asked["part_features"] = {
+            "count": suite.encoder_queries.crops,
+            "scale": list(suite.encoder_queries.crop_scale),
+            "seed": derived_seed(suite.seed, "crops"),
+        }
+    return {"queries": asked}
+
+
+def _answers(suite: Suite) -> list[str]:
+    """Names of the answers that observations are made of."""
+    match suite.network.task:
+        case "classification":
+            return ["logits", *_asked(suite)]
+        case "language-model":
+            return ["log_likelihood"]
+        case "encoder":
+            return ["embedding", *_asked(suite)["queries"]]
+
+
+def queries_of(suite: Suite, attack: str) -> int:
+    """Outputs of each model that an attack of ``suite`` needs for an example."""
+    asked = suite.encoder_queries
+    of_answer = {"view_cosines": asked.views, "part_features": 1 + asked.crops}
+    return of_answer.get(ATTACKS[attack].answer, ATTACKS[attack].queries)
 
 
 def _provider(registry: Registry[Any], name: str) -> dict[str, str]:
@@ -252,6 +306,8 @@ def _of_party(suite: Suite, collect: Node, shadows: tuple[str, ...], targets: tu
             "targets": list(targets),
             **_provider(ATTACKS, attack),
         }
+        if info.known == "partial":
+            config |= {"shadows": [], "known_seed": derived_seed(suite.seed, "known")}
         # Where the attacks that this one stacks on are part of the plan, it need not do them again.
         held = [n for n in names if n != ORIGINAL]
         below = {n: done.get((info.stacks_on, ORIGINAL if copies else n)) for n in held}

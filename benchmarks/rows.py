@@ -9,10 +9,12 @@ from typing import Any
 
 from ..attacks.observations import ORIGINAL
 from ..attacks.registry import ATTACKS
+from ..models.encoders.recipe import EncoderRecipe
 from ..models.membership import NULL
 from ..results.records import SCHEMA_VERSION, Row
 from .nodes import Node
-from .plan import Plan, Trial, Variant, derived_seed, several
+from .plan import Plan, Trial, Variant, derived_seed, queries_of, several
+from .schema import Suite
 from .store import Store
 
 
@@ -77,16 +79,18 @@ class Gathered:
         """What a deployed variant of ``target`` is: utility, size, structure, latency."""
         utility = self._read("collect", "all", "utility.json")[target]
         original = self._read("train", target, "measured.json")
-        facts: dict[str, Any] = {**utility[variant.name], "accuracy_original": utility[ORIGINAL]["accuracy"]}
+        worth = dict(utility[variant.name])
+        said = worth.pop("notes", [])
+        facts: dict[str, Any] = {**worth, "accuracy_original": utility[ORIGINAL]["accuracy"]}
         if variant.framework == "none":
-            facts |= {**original, "weight_dtypes": "float32", "compression_ratio": 1.0}
+            facts |= {**original, "weight_dtypes": "float32", "compression_ratio": 1.0, "notes": "; ".join(said)}
         else:
             measured = dict(self._read("compress", f"{target}/{variant.name}", "measured.json"))
             facts |= {
                 **{k: measured[k] for k in ("bytes", "bytes_gzip", "sparsity", "distinct_values")},
                 "weight_dtypes": "+".join(measured["weight_dtypes"]),
                 "compression_ratio": original["bytes_gzip"] / measured["bytes_gzip"],
-                "notes": "; ".join(measured["notes"]),
+                "notes": "; ".join([*measured["notes"], *said]),
             }
         latency = self._nodes.get(("latency", f"{target}/{variant.name}"))
         if latency is not None and self._store.is_complete(latency):
@@ -125,18 +129,24 @@ def planned_cells(plan: Plan, trial: Trial, target: str) -> dict[str, Any]:
     names = [v.name for v in trial.variants] if len(frameworks) > 1 else [v.setting for v in trial.variants]
     return {
         "suite": plan.suite.name,
-        "model": plan.suite.network.name,
+        "model": model_name(plan.suite),
         "framework": "+".join(frameworks) or "none",
         "technique": "multiple" if together else last.technique,
         "setting": ";".join(names) if together else last.setting,
         "attack": trial.attack,
-        "access": ATTACKS[trial.attack].access,
-        "queries": ATTACKS[trial.attack].queries,
-        "shadows": len(trial.shadows),
+        "access": ATTACKS[trial.attack].stated_access,
+        "queries": queries_of(plan.suite, trial.attack),
+        "shadows": len(trial.shadows) if ATTACKS[trial.attack].known == "shadows" else 0,
         "target": target,
         "target_seed": derived_seed(plan.suite.seed, "train", target),
         "baseline": _baseline(trial),
     }
+
+
+def model_name(suite: Suite) -> str:
+    """The network, and of an encoder how it was trained: ``simclr-resnet8-encoder``."""
+    method = suite.training.method if isinstance(suite.training, EncoderRecipe) else ""
+    return "-".join(filter(None, (method, suite.network.name)))
 
 
 def _baseline(trial: Trial) -> str:

@@ -9,18 +9,29 @@ import difflib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ..attacks.registry import ATTACKS
 from ..compressors.protocol import Finetuning
 from ..compressors.registry import COMPRESSORS, make_compressor
 from ..compressors.settings import SettingError, parse_setting
 from ..models.data import DataConfig
+from ..models.encoders.recipe import EncoderRecipe
+from ..models.inputs import Augmentation
 from ..models.membership import Membership
-from ..models.networks import NETWORKS, OTHER_NETWORKS, TEXT_NETWORKS
+from ..models.networks import ENCODERS, NETWORKS, OTHER_NETWORKS, TEXT_NETWORKS, Task, task_of
 from ..models.recipe import TrainingRecipe
 
 
@@ -32,9 +43,10 @@ class Network(BaseModel):
     """Which network is trained; its shapes follow from the data.
 
     Attributes:
-        name: of an image network, a text network, or a network of another package.
-        width: of an image network's first stage, or of a text network's states; the usual one where None.
-        layers, heads, intermediate: of a text network; the usual ones where None.
+        name: of an image network, a text network, an encoder, or a network of another package.
+        width: of an image network's first stage, or of a transformer's states; the usual one where None.
+        layers: of a text network, or of an encoder that is a transformer; the usual ones where None.
+        heads, intermediate: of a text network; the usual ones where None.
         weights: hub id or folder that a text network starts from; the usual ones where None.
     """
 
@@ -50,16 +62,16 @@ class Network(BaseModel):
     @field_validator("name")
     @classmethod
     def _name(cls, name: str) -> str:
-        _known(name, dict.fromkeys((*NETWORKS, *TEXT_NETWORKS, *OTHER_NETWORKS)), "network")
+        _known(name, dict.fromkeys((*NETWORKS, *TEXT_NETWORKS, *ENCODERS, *OTHER_NETWORKS)), "network")
         OTHER_NETWORKS.check(name)
         return name
 
     @model_validator(mode="after")
     def _kind(self) -> Network:
-        text = (self.layers, self.heads, self.intermediate, self.weights)
+        text = (None if self.name == "vit-tiny" else self.layers, self.heads, self.intermediate, self.weights)
         if self.name not in TEXT_NETWORKS and any(value is not None for value in text):
             raise ValueError(f"layers, heads, intermediate and weights are for text networks; {self.name} takes images")
-        if self.name in ("bert", "gpt2") and self.weights is None:
+        if self.name in ("bert", "gpt2", "gpt2-lm") and self.weights is None:
             raise ValueError(f"{self.name} needs weights: a hub id or a folder in the layout of transformers")
         info = TEXT_NETWORKS.get(self.name)  # type: ignore[call-overload]
         if info is not None and info.sizes is not None:
@@ -67,6 +79,11 @@ class Network(BaseModel):
             if width % heads:
                 raise ValueError(f"heads ({heads}) must divide width ({width})")
         return self
+
+    @property
+    def task(self) -> Task:
+        """What it is trained for."""
+        return task_of(self.name)
 
     @property
     def tokenizer(self) -> str | None:
@@ -81,6 +98,57 @@ class Statistics(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     resamples: int = Field(default=1000, ge=100)
+
+
+class EncoderQueries(BaseModel):
+    """What attacks on encoders ask about each example.
+
+    Attributes:
+        views: augmented views, of EncoderMI (the paper's n).
+        crops: of PartCrop (the paper's m). Each is shown at the size that the encoder takes, as an artifact takes no
+            other.
+        crop_scale: least and largest share of an image's area that a crop shows.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    views: int = Field(default=10, ge=2)
+    crops: int = Field(default=128, ge=1)
+    crop_scale: tuple[float, float] = (0.08, 0.2)
+
+    @model_validator(mode="after")
+    def _shares(self) -> EncoderQueries:
+        if not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 0.75:
+            raise ValueError(f"crop_scale needs 0 < least <= largest <= 0.75, got {list(self.crop_scale)}")
+        return self
+
+
+class Pretraining(BaseModel):
+    """How a text network is trained on other texts first, once for all models: on WordNet's glosses.
+
+    Attributes:
+        examples: how many glosses, none of which is in the suite's pool.
+        training: as of the models themselves; its weights are where every target and shadow starts.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    examples: int = Field(ge=2)
+    training: TrainingRecipe
+
+
+_TAGS: dict[str | int, type[BaseModel]] = {"supervised": TrainingRecipe, "encoder": EncoderRecipe}
+
+
+def _recipe_of(given: Any) -> str:
+    method = given.get("method") if isinstance(given, dict) else getattr(given, "method", None)
+    return "supervised" if method is None else "encoder"
+
+
+Recipe = Annotated[
+    Annotated[TrainingRecipe, Tag("supervised")] | Annotated[EncoderRecipe, Tag("encoder")], Discriminator(_recipe_of)
+]
+"""How a model is trained: an encoder's recipe names a ``method``."""
 
 
 class Execution(BaseModel):
@@ -102,10 +170,12 @@ class Suite(BaseModel):
         data: which examples.
         membership: who is trained on what.
         network: what is trained.
-        training: how it is trained.
+        training: how it is trained; an encoder's ``method`` says how.
+        pretraining: on what a text network is trained first; None: it starts from its usual weights.
         finetuning: how compressed models are trained on.
         compress: settings, by framework.
         attacks: names of attacks; each is run wherever its access allows.
+        encoder_queries: what attacks on encoders ask.
         shadow_counts: attack with the first k shadows only, for each k here, instead of with all of them.
         statistics: of the metrics.
         execution: of the run.
@@ -119,10 +189,12 @@ class Suite(BaseModel):
     data: DataConfig
     membership: Membership
     network: Network
-    training: TrainingRecipe
+    training: Recipe
+    pretraining: Pretraining | None = None
     finetuning: Finetuning = Finetuning()
     compress: dict[str, tuple[str, ...]]
     attacks: tuple[str, ...] = Field(min_length=1)
+    encoder_queries: EncoderQueries = EncoderQueries()
     shadow_counts: tuple[int, ...] = ()
     statistics: Statistics = Statistics()
     execution: Execution = Execution()
@@ -180,8 +252,22 @@ class Suite(BaseModel):
                 f"{self.network.name} takes {'texts' if text else 'images'}, and {self.data.name} holds "
                 f"{'texts' if self.data.is_text else 'images'}. (For texts of your own, give data.length as well.)"
             )
-        if text and self.training.augmentation != "none":
+        encoder = self.network.task == "encoder"
+        if encoder != isinstance(self.training, EncoderRecipe):
+            raise ValueError(
+                f"{self.network.name} is {'an' if encoder else 'no'} encoder; {'give' if encoder else 'leave out'} "
+                "training.method, which says how an encoder is trained"
+            )
+        if text and self.augmentation != "none":
             raise ValueError("training.augmentation is for images; leave it out")
+        if self.pretraining and TEXT_NETWORKS.get(self.network.name) is None:  # type: ignore[call-overload]
+            raise ValueError("pretraining is for text networks; leave it out")
+        others = [a for a in self.attacks if ATTACKS[a].task != self.network.task]
+        if others:
+            raise ValueError(
+                f"{', '.join(others)}: not for {self.network.name}, whose task is {self.network.task}; see "
+                "`compleak list attacks`"
+            )
         if text and (noisy := [a for a in self.attacks if ATTACKS[a].sensitivity]):
             raise ValueError(f"{', '.join(noisy)}: noise cannot be added to token ids; leave it out for texts")
         for framework, settings in self.compress.items():
@@ -189,6 +275,11 @@ class Suite(BaseModel):
                 if reason := make_compressor(framework).refusal(parse_setting(name), self.network.name):
                     raise ValueError(f"{framework} cannot do {name!r} with {self.network.name}: {reason}")
         return self
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Of compressed models' fine-tuning: the training's; none of encoders, which are taught by their originals."""
+        return "none" if isinstance(self.training, EncoderRecipe) else self.training.augmentation
 
     def examples(self) -> DataConfig:
         """``data``, tokenised for the network where it holds texts."""
@@ -265,7 +356,7 @@ def _override(content: dict[str, Any], override: str) -> None:
 def _explain(error: ValidationError) -> str:
     lines = []
     for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"]) or "suite"
+        where = ".".join(str(part) for part in item["loc"] if part not in _TAGS) or "suite"
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
             allowed = _fields_at(item["loc"][:-1])
@@ -281,8 +372,9 @@ def _explain(error: ValidationError) -> str:
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Suite
     for part in location:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
+        if part in _TAGS:
+            model = _TAGS[part]
+        elif field := model.model_fields.get(str(part)):
+            one_of = (field.annotation, *get_args(field.annotation))
+            model = next((c for c in one_of if isinstance(c, type) and issubclass(c, BaseModel)), model)
     return list(model.model_fields)

@@ -53,7 +53,7 @@ class Target:
         normalization: applied to every example, the same for all.
         images: the model's training examples: images, uint8 [examples, height, width, channels], or token ids of
             texts, int32 [examples, length].
-        labels: int64 [examples].
+        labels: int64 [examples]; only a classifier's are looked at.
         augmentation: the augmentation policy's name, used in fine-tuning as in training.
         device: where PyTorch trains on, ``cpu`` or ``cuda``.
     """
@@ -101,7 +101,11 @@ class Predictor(Protocol):
     """Runs an artifact with its own interpreter."""
 
     def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Logits, float32 [examples, classes], dequantized, of un-augmented examples (images or token ids)."""
+        """Answers, float32 [examples, *outputs] as in the network's spec, dequantized.
+
+        The examples, images or token ids, are not augmented. A language model answers with a vocabulary for each
+        token: give it no more examples at a time than fit into memory.
+        """
         ...
 
 

@@ -111,17 +111,19 @@ class Lineage:
         original = self.node("train", row.target).read("measured.json")
         try:
             utility = self.collect.read("utility.json")[row.target]
-            facts: dict[str, str | Cell] = {**utility[variant], "accuracy_original": utility[ORIGINAL]["accuracy"]}
+            worth = dict(utility[variant])
+            said = worth.pop("notes", [])
+            facts: dict[str, str | Cell] = {**worth, "accuracy_original": utility[ORIGINAL]["accuracy"]}
             if row.framework == "none":
                 facts |= {**original, "weight_dtypes": "float32", "compression_ratio": 1.0}
-                facts |= {"sparsity": None, "distinct_values": None, "notes": ""}
+                facts |= {"sparsity": None, "distinct_values": None, "notes": "; ".join(said)}
             else:
                 measured = maker.read("measured.json")
                 facts |= {name: measured[name] for name in ("bytes", "bytes_gzip", "sparsity", "distinct_values")}
                 facts |= {
                     "weight_dtypes": "+".join(measured["weight_dtypes"]),
                     "compression_ratio": original["bytes_gzip"] / measured["bytes_gzip"],
-                    "notes": "; ".join(measured["notes"]),
+                    "notes": "; ".join([*measured["notes"], *said]),
                 }
         except (KeyError, TypeError) as error:
             raise RunFolderError(f"The nodes of {row.target} {variant} lack {error}.") from error

@@ -65,31 +65,62 @@ def run(job: Job) -> None:
     # Not through the registry: an attack added there must not make every other attack run again.
     module, _, factory = config["factory"].partition(":")
     make = getattr(importlib.import_module(module if config.get("provider") else f"{ATTACKS}.{module}"), factory)
-    attack: Attack = make(**config["arguments"], **more)
+    targets = {name: np.asarray(evaluation[name], dtype=np.int64) for name in config["targets"]}
+    notes: set[str] = set()
+    if (seed := config.get("known_seed")) is None:
+        attack: Attack = make(**config["arguments"], **more)
+        notes |= _fit(attack, observations.select(models=config["shadows"]))
+        if hasattr(attack, "held_out"):
+            np.save(job.out / HELD_OUT, attack.held_out, allow_pickle=False)
+        for target, ids in targets.items():
+            _score(job, attack, observations, target, ids)
+    else:
+        for target, ids in targets.items():
+            of_target = observations.select(models=[target], examples=ids)
+            known = known_half(of_target.member[0], seed)
+            attack = make(**config["arguments"])
+            notes |= _fit(attack, of_target.select(examples=ids[known]).all_calibration())
+            _score(job, attack, observations, target, ids[~known])
+    job.write("notes.json", sorted(notes))
+
+
+def known_half(member: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
+    """Which examples' membership the attacker knows: half of the members and half of the non-members, at random.
+
+    Args:
+        member: [examples].
+        seed: of the draw.
+    """
+    known = np.zeros(len(member), dtype=bool)
+    for place in (np.flatnonzero(member), np.flatnonzero(~member)):
+        known[np.random.default_rng((seed, len(place))).permutation(place)[: len(place) // 2]] = True
+    return known
+
+
+def _fit(attack: Attack, shadows: Observations) -> set[str]:
+    """Fit, and say what the attack has to say of itself, which belongs to its row."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        attack.fit(observations.select(models=config["shadows"]))
-        threshold = attack.threshold
-    # What an attack has to say of itself belongs to its row; any other warning is for whoever watches.
-    job.write("notes.json", sorted({str(w.message) for w in caught if w.category is UserWarning}))
+        attack.fit(shadows)
+        attack.threshold  # noqa: B018  calibrated here, so that what it warns of is heard
     for other in (w for w in caught if w.category is not UserWarning):
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    if hasattr(attack, "held_out"):
-        np.save(job.out / HELD_OUT, attack.held_out, allow_pickle=False)
-    for target in config["targets"]:
-        ids = np.asarray(evaluation[target], dtype=np.int64)
-        of_target = observations.select(models=[target], examples=ids)
-        scores = attack.score(of_target.without_membership())
-        # Membership joins the scores only here, after the attack is done.
-        write_scores(
-            Scores.of(
-                ids,
-                of_target.member[0],
-                scores,
-                target=target,
-                variant=";".join(observations.variants),
-                attack=attack.name,
-                threshold=threshold,
-            ),
-            job.out / f"{target}.parquet",
-        )
+    return {str(w.message) for w in caught if w.category is UserWarning}
+
+
+def _score(job: Job, attack: Attack, observations: Observations, target: str, ids: NDArray[np.int64]) -> None:
+    of_target = observations.select(models=[target], examples=ids)
+    scores = attack.score(of_target.without_membership())
+    # Membership joins the scores only here, after the attack is done.
+    write_scores(
+        Scores.of(
+            ids,
+            of_target.member[0],
+            scores,
+            target=target,
+            variant=";".join(observations.variants),
+            attack=attack.name,
+            threshold=attack.threshold,
+        ),
+        job.out / f"{target}.parquet",
+    )

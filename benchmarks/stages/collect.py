@@ -1,65 +1,102 @@
-"""Stage ``collect``: all logits in one labelled array set, and what each artifact is still good for."""
+"""Stage ``collect``: all answers in one labelled array set, and what each artifact is still good for."""
 
 from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...attacks.observations import ORIGINAL, Observations
+from ...models.data import Pool, default_cache
+from ...models.data.tokenizers import load_tokenizer
 from ...models.membership import NULL
+from ...models.networks import task_of
+from . import utility as judge
 from .job import Job
-from .pool import open_pool, split_of
+from .pool import asked_ids, open_pool, split_of
 
 
 def run(job: Job) -> None:
-    """Write ``observations.zarr`` and ``utility.json``.
+    """Write ``observations.zarr``, ``utility.json`` and ``evaluation.json``.
 
-    Utility is measured on what each target is attacked on: ``accuracy`` on its non-members (they are its test
-    set, and choose nothing), ``accuracy_members`` on its members, ``agreement`` (same top class as the original)
-    on its non-members.
+    Utility (``utility``) is measured on what each target is attacked on: ``accuracy`` and ``agreement`` on its
+    non-members (they are its test set, and choose nothing), ``accuracy_members`` on its members.
     """
     config, data = job.config, job.read("data", "data.json")
     pool = open_pool(config["data"], data)
     split = split_of(config, pool)
     models, variants, ids = config["models"], config["variants"], split.observed_ids()
-    logits = _of_all(job, "logits.npy")
     first = config["targets"][0]
     # The null control is held to the first target's membership: it has seen neither side.
     member = np.stack([split.member(first if m == NULL else m, ids) for m in models])
     calibration = np.stack([np.isin(ids, split.evaluation_ids(m)) & (m != NULL) for m in models])
-    labels = pool.labels[ids]
-    observations = Observations.from_arrays(
-        logits,
-        labels,
+    of_model = [asked_ids({**config, "model": model}, split) for model in models]
+    task = task_of(config["network"]["name"])
+    Observations.from_answers(
+        {name: _of_all(job, name, ids, of_model) for name in config["answers"]},
+        pool.labels[ids],
         models=models,
         variants=variants,
         examples=ids,
         member=member,
         calibration=calibration,
-        sensitivity=_of_all(job, "sensitivity.npy") if "sensitivity" in config else None,
-    )
-    observations.save(job.out / "observations.zarr")
+        zlib_bytes=_zlib_bytes(pool, ids) if task == "language-model" else None,
+    ).save(job.out / "observations.zarr")
 
-    right = logits.argmax(-1) == labels
-    same = logits.argmax(-1) == logits[:, [variants.index(ORIGINAL)]].argmax(-1)
-    utility = {}
+    found: dict[str, dict[str, object]] = {}
     for target in (m for m in models if m in (*config["targets"], NULL)):
-        at, evaluated = models.index(target), np.isin(ids, split.evaluation_ids(target))
-        inside, outside = evaluated & member[at], evaluated & ~member[at]
-        utility[target] = {
-            variant: {
-                "accuracy": float(right[at, k, outside].mean()),
-                "accuracy_members": float(right[at, k, inside].mean()),
-                "agreement": float(same[at, k, outside].mean()),
-            }
-            for k, variant in enumerate(variants)
-        }
-    job.write("utility.json", utility)
-    job.write("evaluation.json", {t: split.evaluation_ids(t).tolist() for t in utility})
+        at, examples = models.index(target), of_model[models.index(target)]
+        evaluated, inside = np.isin(examples, split.evaluation_ids(target)), member[at][np.isin(ids, examples)]
+        judged = dict(zip(variants, _judged(job, pool, target, examples, split.dev), strict=True))
+        groups = (evaluated & inside, evaluated & ~inside)
+        found[target] = {v: judge.utility(task, one, judged[ORIGINAL], *groups) for v, one in judged.items()}
+    job.write("utility.json", found)
+    job.write("evaluation.json", {t: split.evaluation_ids(t).tolist() for t in found})
 
 
-def _of_all(job: Job, file: str) -> NDArray[np.float32]:
-    """A file of every observation, [models, variants, examples, classes]."""
-    variants = job.config["variants"]
-    models = [[f"{model}/{variant}" for variant in variants] for model in job.config["models"]]
-    return np.stack([[np.load(job.parents[name] / file, allow_pickle=False) for name in names] for names in models])
+def _of_all(job: Job, name: str, ids: NDArray[np.int64], of_model: list[NDArray[np.int64]]) -> NDArray[np.float32]:
+    """One kind of answer of every observation, [models, variants, examples, any]; NaN where nobody asked."""
+    models, variants = job.config["models"], job.config["variants"]
+    stacked: NDArray[np.float32] | None = None
+    for m, (model, examples) in enumerate(zip(models, of_model, strict=True)):
+        place = np.searchsorted(ids, examples)
+        for v, variant in enumerate(variants):
+            values = _load(job, model, variant, name)
+            if stacked is None:
+                stacked = np.full((len(models), len(variants), len(ids), values.shape[1]), np.nan, dtype=np.float32)
+            stacked[m, v, place] = values
+    if stacked is None:
+        raise ValueError("There is no model to collect answers of.")
+    return stacked
+
+
+def _judged(
+    job: Job, pool: Pool, model: str, examples: NDArray[np.int64], dev: NDArray[np.int64]
+) -> Iterator[judge.Judged]:
+    """Every variant of a target, judged by its task."""
+    labels = pool.labels[examples]
+    for variant in job.config["variants"]:
+        match task_of(job.config["network"]["name"]):
+            case "classification":
+                yield judge.of_classifier(_load(job, model, variant, "logits"), labels)
+            case "language-model":
+                likelihood, foretold = (_load(job, model, variant, n) for n in ("log_likelihood", "foretold"))
+                yield judge.of_language_model(likelihood, foretold, pool.inputs[examples].astype(np.int64))
+            case "encoder":
+                embedding, of_dev = (_load(job, model, variant, n) for n in ("embedding", "dev"))
+                yield judge.of_encoder(embedding, labels, of_dev, pool.labels[dev])
+
+
+def _load(job: Job, model: str, variant: str, name: str) -> NDArray[np.generic]:
+    values: NDArray[np.generic] = np.load(job.parents[f"{model}/{variant}"] / f"{name}.npy", allow_pickle=False)
+    return values
+
+
+def _zlib_bytes(pool: Pool, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Bytes of each text after zlib, as much of it as the model is shown."""
+    if pool.text is None:
+        raise ValueError(f"{pool.name} holds no texts.")
+    tokenizer = load_tokenizer(pool.text.tokenizer, default_cache())
+    return np.asarray([len(zlib.compress(text.encode())) for text in tokenizer.decode(pool.inputs[ids])])

@@ -7,12 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from ...models.data import DataConfig, Pool, load_pool
 from ...models.inputs import Transform
 from ...models.membership import Membership, Split
-from ...models.networks import TEXT_NETWORKS, NetworkSpec, Spec, TextSpec
+from ...models.networks import ENCODERS, TEXT_NETWORKS, EncoderSpec, NetworkSpec, Spec, TextSpec, task_of
 from ...models.pretrained import sizes
 
 SIZES = ("layers", "width", "heads", "intermediate")
@@ -49,9 +50,22 @@ def split_of(config: Mapping[str, Any], pool: Pool) -> Split:
     return Split(membership, np.arange(len(pool.labels)), config["split_seed"])
 
 
+def asked_ids(config: Mapping[str, Any], split: Split) -> NDArray[np.int64]:
+    """Ids of the examples that the model of a node's config is asked about, ascending.
+
+    A classifier or language model is asked about all that anybody is attacked on, as attacks may compare models on
+    one example. An encoder is asked many times about each example, and only about its own.
+    """
+    encoder = task_of(config["network"]["name"]) == "encoder"
+    return split.evaluation_ids(config["model"]) if encoder else split.observed_ids()
+
+
 def network_of(config: Mapping[str, Any], data: Mapping[str, Any]) -> Spec:
     """The network of a node's config, with the shapes of the data."""
     network, classes = config["network"], data["classes"]
+    if network["name"] in ENCODERS:
+        chosen = {name: network[name] for name in ("name", "width", "layers")}
+        return EncoderSpec(**chosen, image=tuple(data["image"]))
     if network["name"] not in TEXT_NETWORKS:
         return NetworkSpec(name=network["name"], width=network["width"], image=tuple(data["image"]), classes=classes)
     info = TEXT_NETWORKS[network["name"]]

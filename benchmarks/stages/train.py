@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import torch
+from torch import nn
 
 from ...compressors.filesize import file_sizes
 from ...models.checkpoints import save_checkpoint
+from ...models.encoders.recipe import EncoderRecipe
+from ...models.networks import EncoderSpec
 from ...models.recipe import TrainingRecipe
 from ...models.training import train
 from .job import Job
@@ -21,17 +25,35 @@ def run(job: Job) -> None:
     split = split_of(config, pool)
     ids = split.train_ids(config["model"])
     torch.set_num_threads(job.threads)
-    trained = train(
-        network_of(config, data),
-        TrainingRecipe.model_validate(config["training"]),
-        pool.inputs[ids],
-        pool.labels[ids],
-        normalization_in(data),
-        dev=(pool.inputs[split.dev], pool.labels[split.dev]),
-        seed=config["seed"],
-        device=job.torch_device(),
-    )
-    save_checkpoint(trained.module, job.out / "model.safetensors")
+    spec, normalization, device = network_of(config, data), normalization_in(data), job.torch_device()
+    module: nn.Module
+    if isinstance(spec, EncoderSpec):
+        from ...models.encoders.train import train_encoder  # kornia is an extra, which other models do without
+
+        encoder = train_encoder(
+            spec,
+            EncoderRecipe.model_validate(config["training"]),
+            pool.inputs[ids],
+            normalization,
+            seed=config["seed"],
+            device=device,
+        )
+        module = encoder.module
+        history: dict[str, Any] = {"epochs": [{"loss": loss} for loss in encoder.history], "epsilon": encoder.epsilon}
+    else:
+        trained = train(
+            spec,
+            TrainingRecipe.model_validate(config["training"]),
+            pool.inputs[ids],
+            pool.labels[ids],
+            normalization,
+            dev=(pool.inputs[split.dev], pool.labels[split.dev]),
+            start=job.parents["pretrain"] / "start.safetensors" if "pretrain" in job.parents else None,
+            seed=config["seed"],
+            device=device,
+        )
+        module = trained.module
+        history = {"epochs": [asdict(epoch) for epoch in trained.history], "dev_accuracy": trained.dev_accuracy}
+    save_checkpoint(module, job.out / "model.safetensors")
     job.write("measured.json", file_sizes(job.out / "model.safetensors"))
-    epochs = [asdict(epoch) for epoch in trained.history]
-    job.write("history.json", {"epochs": epochs, "dev_accuracy": trained.dev_accuracy})
+    job.write("history.json", history)

@@ -30,6 +30,13 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
+def quantized_operators() -> None:
+    """Make the operators for int8 embeddings known, to the exporter and to the runtime."""
+    with quiet():
+        import executorch.exir.passes.quant_fusion_pass
+        import executorch.kernels.quantized  # noqa: F401
+
+
 def lower(network: nn.Module, example: Tensor) -> bytes:
     """Export ``network`` and lower it to XNNPACK, for batches of 1 to ``LARGEST_BATCH``.
 
@@ -45,6 +52,7 @@ def lower(network: nn.Module, example: Tensor) -> bytes:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
+    quantized_operators()
     edge: Any = to_edge_transform_and_lower(_export(network, example), partitioner=[XnnpackPartitioner()])
     return bytes(edge.to_executorch().buffer)
 

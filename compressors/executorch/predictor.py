@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...models.inputs import Transform
-from .lower import quiet
+from .lower import quantized_operators, quiet
 from .readback import ArtifactError
 
 
@@ -48,7 +48,7 @@ class PtePredictor:
         """Load the file.
 
         Raises:
-            ArtifactError: the file is damaged, or does not map a batch of images to a batch of logits.
+            ArtifactError: the file is damaged, or does not map a batch of images or texts to a batch of answers.
             ValueError: ``batch_size`` or ``threads`` is not positive.
             FileNotFoundError: there is no such file.
         """
@@ -59,23 +59,27 @@ class PtePredictor:
         self._method, self._resets = self._load()
         about = self._method.metadata
         most, *self._example = (int(n) for n in about.input_tensor_meta(0).sizes())
-        if len(self._example) != 3 or len(about.output_tensor_meta(0).sizes()) != 2:
-            raise ArtifactError(f"{path} takes examples of shape {self._example}, not a batch of images.")
+        if len(self._example) not in (1, 3) or len(about.output_tensor_meta(0).sizes()) < 2:
+            raise ArtifactError(f"{path} takes examples of shape {self._example}, not a batch of images or texts.")
         self._batch_size = min(batch_size, most)
 
     def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Logits, float32 [examples, classes], of images [examples, height, width, channels].
+        """What the network answers, float32 [examples, ...].
+
+        Args:
+            examples: images [examples, height, width, channels], or token ids [examples, length].
 
         Raises:
             ValueError: examples of another shape than the file was made for.
         """
-        channels, height, width = self._example
-        if list(examples.shape[1:]) != [height, width, channels]:
-            wanted = [height, width, channels]
-            raise ValueError(f"This file was made for images {wanted}, got {list(examples.shape[1:])}.")
+        # The file takes the channels of images first.
+        wanted = [*self._example[1:], *self._example[:1]] if len(self._example) == 3 else self._example
+        if list(examples.shape[1:]) != wanted:
+            kind = "images" if len(wanted) == 3 else "texts"
+            raise ValueError(f"This file was made for {kind} {wanted}, got {list(examples.shape[1:])}.")
         if _threads().set(self._threads) != self._resets:
             self._method, self._resets = self._load()
-        # An empty batch runs as one blank example, whose logits are then left out: XNNPACK takes none.
+        # An empty batch runs as one blank example, whose answer is then left out: XNNPACK takes none.
         padded = examples if len(examples) else np.zeros((1, *examples.shape[1:]), dtype=examples.dtype)
         logits = [self._run(padded[i : i + self._batch_size]) for i in range(0, len(padded), self._batch_size)]
         return np.concatenate(logits)[: len(examples)]
@@ -89,6 +93,7 @@ class PtePredictor:
         return logits
 
     def _load(self) -> tuple[Any, int]:
+        quantized_operators()
         with quiet():
             from executorch.runtime import Runtime
 

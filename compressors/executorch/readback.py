@@ -1,7 +1,8 @@
 """The kernels stored in a .pte file.
 
 The file is a flatbuffer. Each part of the network that XNNPACK runs is a second flatbuffer inside it, a graph whose
-constants are kept beside it under the hash of their content. Both are read with the schemas that ExecuTorch brings.
+constants are kept beside it under the hash of their content. Embeddings are run by ExecuTorch's own kernels, and are
+constants of the first. Both are read with the schemas that ExecuTorch brings.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "xnn_datatype_qint8": np.dtype(np.int8),
     "xnn_datatype_qcint8": np.dtype(np.int8),
 }
+_TABLES = ("aten::embedding", "quantized_decomposed::embedding_byte")
+"""Operators for embeddings. Their first argument is the table; the second of the last is the scales of its rows."""
+_TABLE_DTYPES = {"FLOAT": np.dtype(np.float32), "HALF": np.dtype(np.float16), "CHAR": np.dtype(np.int8)}
 _HEADER_BYTES = 30
 _TRANSPOSED = 1
 _ELSEWHERE = re.compile(r"conv|linear|mm\b|embedding")
@@ -45,7 +49,9 @@ class _Graph:
 
 
 def read_weights(content: bytes) -> tuple[Weight, ...]:
-    """Kernels of convolutions, depthwise ones too, and dense layers: output channels first, in the file's order.
+    """Embeddings; then kernels of convolutions, depthwise ones too, and dense layers, output channels first.
+
+    Each come in the file's order. Embeddings are marked as spared: most settings neither prune nor cluster them.
 
     Args:
         content: of a .pte file.
@@ -54,33 +60,60 @@ def read_weights(content: bytes) -> tuple[Weight, ...]:
         ArtifactError: the file is damaged, or has layers that XNNPACK does not run, or in another form than this
             adapter writes.
     """
-    weights: list[Weight] = []
-    for graph in _graphs(content):
-        for node in graph.nodes:
-            if (kind := _LAYERS.get(node["xnode_union_type"].removeprefix("XNodeUnion_"))) is not None:
-                weights.append(_weight(graph, node["xnode_union"], kind, len(weights)))
+    with quiet():
+        file = _parse(content)
+        weights = _tables(file.program)
+        for graph in _graphs(file):
+            for node in graph.nodes:
+                if (kind := _LAYERS.get(node["xnode_union_type"].removeprefix("XNodeUnion_"))) is not None:
+                    weights.append(_weight(graph, node["xnode_union"], kind, len(weights)))
     return tuple(weights)
 
 
-def _graphs(content: bytes) -> list[_Graph]:
-    with quiet():
-        from executorch.exir._serialize._program import deserialize_pte_binary
+def _parse(content: bytes) -> Any:
+    from executorch.exir._serialize._program import deserialize_pte_binary
 
-        try:
-            file: Any = deserialize_pte_binary(content)
-        except Exception as error:  # the library raises whatever the bytes lead it to
-            raise ArtifactError(
-                f"These {len(content):,} bytes are not a .pte file, or are damaged. Compress the model again. ({error})"
-            ) from error
-        plan = file.program.execution_plan[0]
-        elsewhere = sorted({op.name for op in plan.operators if _ELSEWHERE.search(op.name)})
-        others = sorted({part.id for part in plan.delegates if part.id != "XnnpackBackend"})
-        if elsewhere or others:
-            raise ArtifactError(f"Only layers that XNNPACK runs can be read; the file has {elsewhere + others}.")
-        named = file.named_data
-        stored = {k: bytes(named.buffers[e.buffer_index]) for k, e in named.pte_data.items()} if named else {}
-        inline = file.program.backend_delegate_data
-        return [_graph(bytes(inline[part.processed.index].data), stored) for part in plan.delegates]
+    try:
+        return deserialize_pte_binary(content)
+    except Exception as error:  # the library raises whatever the bytes lead it to
+        raise ArtifactError(
+            f"These {len(content):,} bytes are not a .pte file, or are damaged. Compress the model again. ({error})"
+        ) from error
+
+
+def _graphs(file: Any) -> list[_Graph]:
+    plan = file.program.execution_plan[0]
+    elsewhere = sorted({op.name for op in plan.operators if _ELSEWHERE.search(op.name)} - set(_TABLES))
+    others = sorted({part.id for part in plan.delegates if part.id != "XnnpackBackend"})
+    if elsewhere or others:
+        raise ArtifactError(f"Only layers that XNNPACK runs can be read; the file has {elsewhere + others}.")
+    named = file.named_data
+    stored = {k: bytes(named.buffers[e.buffer_index]) for k, e in named.pte_data.items()} if named else {}
+    inline = file.program.backend_delegate_data
+    return [_graph(bytes(inline[part.processed.index].data), stored) for part in plan.delegates]
+
+
+def _tables(program: Any) -> list[Weight]:
+    plan, found = program.execution_plan[0], []
+    calls = [step.instr_args for chain in plan.chains for step in chain.instructions]
+    for call in calls:
+        operator = plan.operators[call.op_index].name if hasattr(call, "op_index") else ""
+        if operator in _TABLES:
+            values, *others = (_constant(program, plan.values[i].val) for i in call.args[: 1 + _TABLES.index(operator)])
+            scales = others[0].astype(np.float64) if others else None
+            found.append(Weight(f"{len(found):02d}-embedding", values, scales, spared=True))
+    return found
+
+
+def _constant(program: Any, tensor: Any) -> NDArray[np.generic]:
+    if tensor.data_buffer_idx == 0 or tensor.scalar_type.name not in _TABLE_DTYPES:
+        raise ArtifactError(
+            f"An embedding is {'computed' if tensor.data_buffer_idx == 0 else 'stored'} as {tensor.scalar_type.name}; "
+            "expected a constant of float32, float16 or int8."
+        )
+    dtype = _TABLE_DTYPES[tensor.scalar_type.name]
+    stored = np.frombuffer(bytes(program.constant_buffer[tensor.data_buffer_idx].storage), dtype=dtype)
+    return stored[: int(np.prod(tensor.sizes))].reshape([int(n) for n in tensor.sizes])
 
 
 def _graph(payload: bytes, stored: dict[str, bytes]) -> _Graph:

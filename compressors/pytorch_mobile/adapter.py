@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...models.inputs import Transform
-from ...models.networks import TEXT_NETWORKS
+from ...models.networks import TEXT_NETWORKS, is_transformer, task_of
 from ..protocol import Finetuning, Target, Weight
+from ..replacing import replacing
 from ..settings import Setting, SettingError
 
 if TYPE_CHECKING:
@@ -30,6 +30,15 @@ _TEXT_NOTES = {
         f"computed in float32. {_INT8_SPEED}"
     ),
 }
+_VIT_NOTES = {
+    "dynamic": f"Dense layers are int8; the convolution that makes patches stays float32. {_INT8_SPEED}",
+    "int8-static": (
+        "The patches' convolution and dense layers compute in int8; attention, normalisation and GELU are computed in "
+        f"float32. {_INT8_SPEED}"
+    ),
+}
+_MEAN = "The mean is taken of the dequantized feature map, in float32: a map and its mean suit no common scale."
+_COARSE = "All logits of all tokens share one scale of 256 steps: log-likelihoods are as coarse as that."
 
 
 class PytorchMobileCompressor:
@@ -51,7 +60,7 @@ class PytorchMobileCompressor:
                 f"{setting.name!r}: PyTorch Mobile has no kernels that widen integer weights; give "
                 "quantization-dynamic, which rounds activations as well while it runs, or quantization-float16."
             )
-        if network is not None and (reason := _misfit(setting, text=network in TEXT_NETWORKS)) is not None:
+        if network is not None and (reason := _misfit(setting, network)) is not None:
             return f"{setting.name!r}: {reason}"
         clusters = setting.clustering.clusters if setting.clustering is not None else 0
         int8 = setting.quantization is not None and setting.quantization.kind.startswith("int8")
@@ -80,13 +89,9 @@ class PytorchMobileCompressor:
         from .pipeline import make_artifact
 
         content = make_artifact(target, setting, finetuning, seed=seed)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
+        with replacing(path) as partial:
             partial.write_bytes(content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-        return (_optimizer_note(), *_notes(setting, text=target.network.name in TEXT_NETWORKS))
+        return (_optimizer_note(), *_notes(setting, target.network.name))
 
     def weights(self, path: Path) -> tuple[Weight, ...]:
         """Convolution and dense kernels, and embeddings, read back from the file at ``path``."""
@@ -103,15 +108,22 @@ class PytorchMobileCompressor:
         return load_predictor(path, normalization, batch_size=batch_size, threads=threads)
 
 
-def _misfit(setting: Setting, *, text: bool) -> str | None:
-    """Why a setting does not fit texts, or images."""
+def _misfit(setting: Setting, network: str) -> str | None:
+    """Why a setting does not fit a network."""
     scope = setting.pruning.scope if setting.pruning is not None else None
-    if not text:
-        fits = scope != "magnitude-embeddings"
-        return None if fits else "a network for images has no embeddings; give pruning-magnitude."
+    kind = setting.quantization.kind if setting.quantization is not None else None
+    if scope == "magnitude-embeddings" and network not in TEXT_NETWORKS:
+        return "a network for images has no embeddings; give pruning-magnitude."
+    if not is_transformer(network):
+        if kind == "dynamic" and task_of(network) == "encoder":
+            return (
+                f"PyTorch's dynamic quantization has kernels for dense layers only, and {network} has none; give "
+                "quantization-int8-static or quantization-float16."
+            )
+        return None
     if scope in ("filter-l1", "filter-l2"):
         return "a transformer has no convolution whose filters could be pruned; give pruning-magnitude."
-    if setting.quantization is not None and setting.quantization.kind == "int8-qat":
+    if kind == "int8-qat":
         return (
             "quantization-aware training is done in FX graph mode, which cannot read a transformer; give "
             "quantization-int8-static."
@@ -119,17 +131,24 @@ def _misfit(setting: Setting, *, text: bool) -> str | None:
     return None
 
 
-def _notes(setting: Setting, *, text: bool) -> tuple[str, ...]:
+def _notes(setting: Setting, network: str) -> tuple[str, ...]:
     kind = setting.quantization.kind if setting.quantization is not None else None
-    if not text:
-        return () if kind is None else (_NOTES[kind],)
+    if network not in TEXT_NETWORKS:
+        notes = () if kind is None else (({**_NOTES, **_VIT_NOTES} if is_transformer(network) else _NOTES)[kind],)
+        arranged = task_of(network) == "encoder" and not is_transformer(network)
+        return (*notes, *((_MEAN,) if arranged and kind in ("int8-static", "int8-qat") else ()))
     shaped = [s for s in (setting.pruning, setting.clustering) if s is not None]
     spared = (
         "Embeddings are neither pruned nor clustered: dense layers are."
         if all(getattr(step, "scope", "") != "magnitude-embeddings" for step in shaped)
         else "Embeddings are pruned as well."
     )
-    return (*((spared,) if shaped else ()), *(() if kind is None else (_TEXT_NOTES[kind],)))
+    coarse = task_of(network) == "language-model" and kind == "int8-static"
+    return (
+        *((spared,) if shaped else ()),
+        *(() if kind is None else (_TEXT_NOTES[kind],)),
+        *((_COARSE,) if coarse else ()),
+    )
 
 
 def _optimizer_note() -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...models.batches import cosine_learning_rate, epoch_batches
@@ -14,6 +13,7 @@ from ...models.optimizers import make_optimizer
 from ...models.training import as_tensor
 from ..protocol import Finetuning, Target
 from .kernels import Constraint, kernels
+from .objective import loss_of
 
 
 class UntrainedError(RuntimeError):
@@ -33,7 +33,7 @@ def finetune(
 
     Args:
         network: what is trained; its optimizer is made here, from the very parameters that it runs with.
-        target: training examples, normalization and augmentation.
+        target: training examples, normalization and augmentation; its task decides the loss.
         finetuning: epochs, batch size, optimizer, momentum and weight decay.
         learning_rate: peak of the cosine schedule.
         seed: of the order of the examples, their augmentation, and dropout.
@@ -53,6 +53,7 @@ def finetune(
         momentum=finetuning.momentum,
         weight_decay=finetuning.weight_decay,
     )
+    loss_from = loss_of(target)
     steps, step = finetuning.epochs * _batches(len(target.images), finetuning.batch_size), 0
     with _reproducible(seed):
         for epoch in range(finetuning.epochs):
@@ -67,7 +68,8 @@ def finetune(
             ):
                 for group in optimizer.param_groups:
                     group["lr"] = cosine_learning_rate(learning_rate, step, steps)
-                loss = F.cross_entropy(network(as_tensor(images).to(device)), torch.from_numpy(labels).to(device))
+                given = as_tensor(images).to(device)
+                loss = loss_from(network(given), given, torch.from_numpy(labels).to(device))
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()

@@ -94,15 +94,15 @@ class LitePredictor:
     threads: int
 
     def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Logits, float32 [examples, classes], of images [examples, height, width, channels] or ids [texts, length]."""
+        """Answers, float32 [examples, ...], of images [examples, height, width, channels] or ids [texts, length]."""
         with quiet(), mobile_engine(), _threads(self.threads), torch.no_grad():
-            # An empty batch runs as one blank example, whose logits are then left out: not all kernels take none.
+            # An empty batch runs as one blank example, whose answer is then left out: not all kernels take none.
             padded = examples if len(examples) else np.zeros((1, *examples.shape[1:]), dtype=examples.dtype)
-            logits = [
+            answers = [
                 self.module(as_tensor(self.normalization(padded[start : start + self.batch_size]))).numpy()
                 for start in range(0, len(padded), self.batch_size)
             ]
-        return np.concatenate(logits)[: len(examples)].astype(np.float32, copy=False)
+        return np.concatenate(answers)[: len(examples)].astype(np.float32, copy=False)
 
 
 def load_predictor(source: Path | bytes, normalization: Transform, *, batch_size: int, threads: int) -> LitePredictor:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.ao.quantization.quantize_fx import fuse_fx
 
 from ...models.checkpoints import load_network
-from ...models.networks import TextSpec
+from ...models.networks import TextSpec, is_transformer
 from ...models.training import as_tensor
 from ..protocol import Finetuning, Target
 from ..settings import Setting
@@ -46,16 +46,16 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
 
     Raises:
         UntrainedError: fine-tuning moved nothing.
-        ArtifactError: the file has other logits than the compressed network, or not all of its kernels.
+        ArtifactError: the file answers other than the compressed network, or not all of its kernels.
     """
     inputs = sample(target.images, target.normalization, CALIBRATION_EXAMPLES, seed)
-    text = isinstance(target.network, TextSpec)
+    transformer = is_transformer(target.network.name)
     train = partial(finetune, target=target, finetuning=finetuning, seed=seed)
     rate, constraint = finetuning.learning_rate, None
     # The generators are forked for what PyTorch draws when it builds a layer, before the weights are put in.
     with quiet(), mobile_engine(), torch.random.fork_rng():
         network = load_network(target.network, target.checkpoint)
-        if text:
+        if isinstance(target.network, TextSpec):
             from ...models.networks.gpt2 import with_linear_layers
 
             network = with_linear_layers(network)
@@ -69,14 +69,14 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
             train(network, learning_rate=rate, constraint=constraint)
         kind = setting.quantization.kind if setting.quantization is not None else None
         if kind == "int8-static":
-            network = (quantize_dense_static if text else quantize_static)(network, inputs)
+            network = (quantize_dense_static if transformer else quantize_static)(network, inputs)
         elif kind == "int8-qat":
             prepared = prepare_training(network, inputs[:1])
             train(prepared, learning_rate=rate, constraint=constraint)
             network = convert(prepared)
         else:
             # Folding batch normalisation scales each channel: k shared values would become k in each.
-            network = network if text or setting.clustering is not None else fuse_fx(network)
+            network = network if transformer or setting.clustering is not None else fuse_fx(network)
             if kind is not None:
                 network = {"dynamic": quantize_dynamic, "float16": store_float16}[kind](network)
         content = serialize(network, inputs[:1])
@@ -91,7 +91,7 @@ def _verify(content: bytes, network: nn.Module, target: Target, layers: int) -> 
         expected = network(as_tensor(target.normalization(few))).numpy()
     gap = float(np.abs(predict(few) - expected).max())
     if not gap <= 1e-4 * max(1.0, float(np.abs(expected).max())):
-        raise ArtifactError(f"The lite interpreter's logits are {gap:.2g} away from the compressed network's.")
+        raise ArtifactError(f"The lite interpreter's answers are {gap:.2g} away from the compressed network's.")
     if (found := sum(not weight.name.endswith("embedding") for weight in read_weights(content))) != layers:
         raise ArtifactError(
             f"The file shows {found} convolution and dense kernels, the network has {layers}. "

@@ -26,6 +26,7 @@ from torch.ao.quantization import quantize_dynamic as library_quantize_dynamic
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx, prepare_qat_fx
 from torch.fx import GraphModule
 
+from ...models.networks.encoders import MapAndMean
 from .kernels import layers, tables
 
 ENGINE = "qnnpack"
@@ -122,15 +123,15 @@ def quantize_dynamic(network: nn.Module) -> nn.Module:
 
 
 def quantize_dense_static(network: nn.Module, inputs: Tensor, *, batch_size: int = 32) -> nn.Module:
-    """Int8 weights and activations in the dense layers of a text network, int8 weights in its embeddings.
+    """Int8 weights and activations in the layers with kernels of a transformer, int8 weights in its embeddings.
 
     FX graph mode cannot read a transformer. So each dense layer takes float32, rounds it to int8 by a range that
     was calibrated, computes in int8, and returns float32: attention, normalisation and GELU are computed in float32.
 
     Args:
-        network: of dense layers and embeddings.
-        inputs: token ids [examples, length] that ranges are calibrated on.
-        batch_size: texts at a time while calibrating.
+        network: of dense layers and embeddings, or with a convolution that makes patches.
+        inputs: token ids [examples, length], or images, that ranges are calibrated on.
+        batch_size: examples at a time while calibrating.
     """
     prepared = copy.deepcopy(network)
     activation = get_default_qconfig(ENGINE).activation  # type: ignore[no-untyped-call]
@@ -182,4 +183,6 @@ def convert(prepared: GraphModule) -> nn.Module:
 def _scheme(activation: Any, weight: Any) -> QConfigMapping:
     # QNNPACK's default is one scale a layer. One an output channel, as TF-Lite has it, suits kernels that batch
     # normalisation has been folded into, and keeps k clusters at k values in every channel.
-    return QConfigMapping().set_global(QConfig(activation=activation, weight=weight))  # type: ignore[no-untyped-call]
+    whole = QConfigMapping().set_global(QConfig(activation=activation, weight=weight))  # type: ignore[no-untyped-call]
+    # An encoder's map and its mean suit no common scale: what makes them gets float32, and rounds nothing.
+    return whole.set_object_type(MapAndMean, None)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from ...models.inputs import Transform
-from ...models.networks import TEXT_NETWORKS
+from ...models.networks import is_transformer
 from ..protocol import Finetuning, Target, Weight
+from ..replacing import replacing
 from ..settings import Quantization, Setting, SettingError
 from .interpreter import ArtifactError, TflitePredictor
 from .readback import read_weights
@@ -26,7 +26,7 @@ class TfliteCompressor:
 
         Args:
             setting: what is asked for.
-            network: name of the network that it is to be done to, if known: some settings are for images only.
+            network: name of the network that it is to be done to, if known: some settings are not for transformers.
         """
         pruning, clustering = setting.pruning, setting.clustering
         if pruning is not None and pruning.scope != "magnitude":
@@ -39,7 +39,7 @@ class TfliteCompressor:
                 f"{setting.name!r}: one cluster is taken up by zero, and tensorflow-model-optimization wants two "
                 "more; give clustering-k3 or above."
             )
-        if network in TEXT_NETWORKS and setting.quantization == Quantization("int8-qat"):
+        if network is not None and is_transformer(network) and setting.quantization == Quantization("int8-qat"):
             return (
                 f"{setting.name!r}: tensorflow-model-optimization cannot simulate int8 in a whole transformer, and "
                 "with its dense layers alone the converter leaves their kernels in float32; give "
@@ -58,20 +58,16 @@ class TfliteCompressor:
         Raises:
             SettingError: ``refusal`` has a reason.
             FinetuningError: fine-tuning diverged, or the data leave it no batch.
-            ArtifactError: the interpreter refuses what was converted, or its logits are not finite.
+            ArtifactError: the interpreter refuses what was converted, or its answers are not finite.
         """
         if (reason := self.refusal(setting, target.network.name)) is not None:
             raise SettingError(reason)
         from .pipeline import make_artifact
 
         content, notes = make_artifact(target, setting, finetuning, seed=seed)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
+        with replacing(path) as partial:
             partial.write_bytes(content)
             _require_running(partial, target)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
         return notes
 
     def weights(self, path: Path) -> tuple[Weight, ...]:
@@ -86,10 +82,11 @@ class TfliteCompressor:
 
 
 def _require_running(path: Path, target: Target) -> None:
-    few = target.images[:2]
-    logits = TflitePredictor(path, target.normalization, batch_size=len(few), threads=1)(few)
-    if not np.isfinite(logits).all() or logits.shape != (len(few), target.network.classes):
+    few, network = target.images[:2], target.network
+    answers = TflitePredictor(path, target.normalization, batch_size=len(few), threads=1)(few)
+    if not np.isfinite(answers).all() or answers.shape != (len(few), *network.outputs):
         raise ArtifactError(
-            f"The converted {target.network.name} returns {logits.tolist()} for two examples, expected "
-            f"{target.network.classes} finite logits each. Lower the fine-tuning's learning rate."
+            f"The converted {network.name} answers two examples with {list(answers.shape)} numbers, "
+            f"{np.isfinite(answers).mean():.0%} of them finite: {answers.ravel()[:4].tolist()} ... Expected "
+            f"{list(network.outputs)} finite ones each. Lower the fine-tuning's learning rate."
         )

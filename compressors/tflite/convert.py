@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..settings import QuantizationKind
-from .layers import is_text
+from .layers import is_text, makes_map_and_mean
 from .runtime import quiet
 from .weight_only import quantize_weights
 
@@ -21,11 +21,13 @@ def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, cali
     """Convert ``model`` with a free batch size.
 
     Both int8 kinds with quantized activations are integer from end to end, input and output included: the artifact for
-    a device without floating point, and the caller quantizes images and dequantizes logits with the scales that it
-    states. Token ids are integers anyway.
+    a device without floating point, and the caller quantizes images and dequantizes answers with the scales that it
+    states. Token ids are integers anyway. An exception is an encoder that answers with a feature map and its mean: the
+    mean has a much smaller range, and one scale for both would leave it few of the 256 steps. There the mean is taken
+    of the dequantized map, and the file takes and returns float32.
 
     Args:
-        model: float32 images [batch, height, width, channels] or int32 token ids [batch, length] to logits; for
+        model: float32 images [batch, height, width, channels] or int32 token ids [batch, length] to answers; for
             ``int8-qat`` with simulated quantization.
         quantization: what is done to it.
         calibration: inputs, as the model takes them, that set the activation ranges of ``int8-static``.
@@ -48,16 +50,34 @@ def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, cali
             yield [example[None].astype(dtype.as_numpy_dtype)]
 
     bits = {"int8-weights": 8, "int4-weights": 4}.get(quantization or "")
+    map_and_mean = makes_map_and_mean(model)
     with quiet():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], kept)
         if quantization is not None and bits is None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if quantization in ("int8-static", "int8-qat"):
+        if quantization in ("int8-static", "int8-qat") and not map_and_mean:
             converter.inference_input_type = converter.inference_output_type = tf.int8
         if quantization == "int8-static":
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.representative_dataset = representative
+            if map_and_mean:
+                return _all_but_the_answer(converter)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         content: bytes = converter.convert()
     return content if bits is None else quantize_weights(content, bits)
+
+
+def _all_but_the_answer(converter: Any) -> bytes:
+    """Convert, in float32 what an encoder's map and mean are made by, which are its only operators of these kinds.
+
+    Selective quantization is the debugger's, says TF-Lite's documentation; nothing is debugged here.
+    """
+    import tensorflow as tf
+
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=["MEAN", "CONCATENATION"])
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
+    )
+    content: bytes = debugger.get_nondebug_quantized_model()
+    return content

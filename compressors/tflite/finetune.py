@@ -10,6 +10,7 @@ import numpy as np
 
 from ...models.batches import cosine_learning_rate, epoch_batches
 from ..protocol import Finetuning, Target
+from .objective import Loss, loss_of
 
 if TYPE_CHECKING:
     import tf_keras
@@ -21,7 +22,7 @@ class FinetuningError(RuntimeError):
 
 @dataclass(frozen=True)
 class Finetuner:
-    """Trains a model on its own training set.
+    """Trains a model on its own training set, for what ``objective`` says of its task.
 
     With the optimizer that the original was trained with: SGD with momentum and L2 decay of every trainable weight,
     or AdamW with decay of its matrices. Zeros stay zeros, and centroids shrink together with the weights that are
@@ -48,7 +49,7 @@ class Finetuner:
         """Train ``model`` in place; batch normalisation and dropout are in training mode.
 
         Args:
-            model: images or token ids to logits.
+            model: images or token ids to answers.
             learning_rate: peak of the cosine schedule.
 
         Raises:
@@ -59,7 +60,7 @@ class Finetuner:
                 f"{len(self.target.images)} examples in batches of {self.finetuning.batch_size} leave no batch of "
                 "2 or more, which batch normalisation needs. Raise finetuning.batch_size."
             )
-        step = _compile_step(model, self.finetuning)
+        step = _compile_step(model, self.finetuning, loss_of(self.target))
         dtype = model.inputs[0].dtype.as_numpy_dtype
         done, loss = 0, np.float32(0)
         for epoch in range(self.finetuning.epochs):
@@ -82,7 +83,7 @@ class Finetuner:
             )
 
 
-def _compile_step(model: tf_keras.Model, finetuning: Finetuning) -> Any:
+def _compile_step(model: tf_keras.Model, finetuning: Finetuning, loss_from: Loss) -> Any:
     """One step, traced once for any batch size: (inputs, labels, learning rate) to mean loss."""
     import tensorflow as tf
 
@@ -97,8 +98,7 @@ def _compile_step(model: tf_keras.Model, finetuning: Finetuning) -> Any:
     @tf.function(input_signature=signature, autograph=False)  # type: ignore[untyped-decorator]
     def step(inputs: Any, labels: Any, learning_rate: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = model(inputs, training=True)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+            loss = loss_from(model(inputs, training=True), inputs, labels)
         gradients = tape.gradient(loss, variables)
         # Cluster-preserving training keeps the kernel as an output: no gradient reaches it, and none may.
         update([(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None], learning_rate)

@@ -42,7 +42,7 @@ class TflitePredictor:
         """Load the file and allocate memory for one batch.
 
         Raises:
-            ArtifactError: the file is damaged, or does not map a batch of images or texts to a batch of logits.
+            ArtifactError: the file is damaged, or does not map a batch of images or texts to a batch of answers.
             ValueError: ``batch_size`` or ``threads`` is not positive.
         """
         if batch_size < 1 or threads < 1:
@@ -67,7 +67,7 @@ class TflitePredictor:
         self._output = self._interpreter.get_output_details()[0]
 
     def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Logits, float32 [examples, classes], of images [examples, height, width, channels] or ids [examples, length].
+        """Answers, float32 [examples, ...], of images [examples, height, width, channels] or ids [examples, length].
 
         Raises:
             ValueError: examples of another shape or type than the file was made for.
@@ -77,7 +77,7 @@ class TflitePredictor:
             what = "token ids" if self._input["dtype"] == np.int32 else "images"
             raise ValueError(f"This file was made for {what} {example}, got {list(examples.shape[1:])}.")
         batches = [self._run(examples[i : i + size], size) for i in range(0, len(examples), size)]
-        empty = np.empty((0, int(self._output["shape"][-1])), dtype=np.float32)
+        empty = np.empty((0, *self._output["shape"][1:]), dtype=np.float32)
         return np.concatenate([empty, *batches])
 
     def _run(self, examples: NDArray[np.generic], size: int) -> NDArray[np.float32]:

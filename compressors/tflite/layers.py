@@ -49,3 +49,10 @@ def depthwise_layers(model: tf_keras.Model) -> int:
 def is_text(model: tf_keras.Model) -> bool:
     """Whether ``model`` takes token ids, rather than images."""
     return bool(model.inputs[0].dtype.is_integer)
+
+
+def makes_map_and_mean(model: tf_keras.Model) -> bool:
+    """Whether ``model`` is an encoder that answers with its last feature map and that map's mean."""
+    from ...models.keras_twins.encoder_layers import MapAndMean
+
+    return any(isinstance(layer, MapAndMean) for layer in model.layers)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models.keras_twins import twin_of
-from ...models.networks import TextSpec
+from ...models.networks import EncoderSpec, Spec, TextSpec, is_transformer, task_of
 from ..protocol import Finetuning, Target
-from ..settings import Setting
+from ..settings import QuantizationKind, Setting
 from .cluster import cluster
 from .convert import to_tflite
 from .finetune import Finetuner
@@ -38,7 +38,7 @@ def make_artifact(
     # No layer has Python control flow over tensors to rewrite, and looking for it takes seconds.
     run = tf.autograph.experimental.do_not_convert(_run)
     content, depthwise = run(target, setting, Finetuner(target, finetuning, seed))
-    return content, (_text_notes(setting) if isinstance(target.network, TextSpec) else _notes(setting, depthwise))
+    return content, _notes(target.network, setting, depthwise)
 
 
 def _run(target: Target, setting: Setting, finetuner: Finetuner) -> tuple[bytes, int]:
@@ -70,34 +70,41 @@ def _calibration_inputs(target: Target, seed: int) -> NDArray[np.generic]:
     return target.normalization(target.images[np.sort(chosen)])
 
 
-def _notes(setting: Setting, depthwise: int) -> tuple[str, ...]:
+def _notes(network: Spec, setting: Setting, depthwise: int) -> tuple[str, ...]:
+    shaped = setting.pruning is not None or setting.clustering is not None
+    kind = setting.quantization.kind if setting.quantization is not None else None
     notes = []
-    if depthwise and (setting.pruning is not None or setting.clustering is not None):
+    if depthwise and shaped:
         notes.append(
             f"{depthwise} depthwise convolutions stay dense and unclustered: "
             "tensorflow-model-optimization leaves them alone."
         )
-    if setting.clustering is not None:
+    if isinstance(network, TextSpec) and shaped:
+        notes.append("Embeddings stay dense and unclustered: only dense layers are pruned and clustered.")
+    if setting.clustering is not None and not is_transformer(network.name):
         notes.append(
             "The converter folds batch normalisation into the kernels and so scales each channel: "
             f"the {setting.clustering.clusters} values are shared within a channel of the file, not across a layer."
         )
-    return (*notes, *_quantization_notes(setting, depthwise))
+    if is_transformer(network.name) and kind not in (None, "float16", "int8-static"):
+        notes.append(
+            "Position embeddings, biases and layer normalisation stay float32."
+            if isinstance(network, TextSpec)
+            else "Positions, biases and layer normalisation stay float32."
+        )
+    return (*notes, *_quantization_notes(network, kind, depthwise))
 
 
-def _text_notes(setting: Setting) -> tuple[str, ...]:
-    notes = []
-    if setting.pruning is not None or setting.clustering is not None:
-        notes.append("Embeddings stay dense and unclustered: only dense layers are pruned and clustered.")
-    if setting.quantization is not None and setting.quantization.kind not in ("float16", "int8-static"):
-        notes.append("Position embeddings, biases and layer normalisation stay float32.")
-    return (*notes, *_quantization_notes(setting))
-
-
-def _quantization_notes(setting: Setting, depthwise: int = 0) -> tuple[str, ...]:
-    match setting.quantization.kind if setting.quantization is not None else None:
+def _quantization_notes(network: Spec, kind: QuantizationKind | None, depthwise: int) -> tuple[str, ...]:
+    match kind:
         case "dynamic":
             return ("Kernels of fewer than 1,024 weights stay float32: the converter leaves them alone.",)
         case "int4-weights" if depthwise:
             return (f"{depthwise} depthwise convolutions stay float32: the quantizer has no 4-bit form of them.",)
+        case "int8-static" | "int8-qat" if isinstance(network, EncoderSpec) and not is_transformer(network.name):
+            return (
+                "The mean is taken of the dequantized feature map, in float32: a map and its mean suit no common scale.",
+            )
+        case "int8-static" if task_of(network.name) == "language-model":
+            return ("All logits of all tokens share one scale of 256 steps: log-likelihoods are as coarse as that.",)
     return ()

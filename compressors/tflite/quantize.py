@@ -40,9 +40,17 @@ def quantization_aware(
         The model with its simulated quantization, ready for the converter.
     """
     import tensorflow_model_optimization as tfmot
+    import tf_keras
 
-    annotated = tfmot.quantization.keras.quantize_annotate_model(fresh_copy(model))
-    aware = tfmot.quantization.keras.quantize_apply(annotated, _scheme(setting))
+    from ...models.keras_twins.encoder_layers import MapAndMean
+
+    def annotate(layer: Any) -> Any:
+        # An encoder's map and its mean suit no common scale: what makes them does not round.
+        return layer if isinstance(layer, MapAndMean) else tfmot.quantization.keras.quantize_annotate_layer(layer)
+
+    annotated = tf_keras.models.clone_model(fresh_copy(model), clone_function=annotate)
+    with tfmot.quantization.keras.quantize_scope({"MapAndMean": MapAndMean}):
+        aware = tfmot.quantization.keras.quantize_apply(annotated, _scheme(setting))
     _start_from(aware, _activation_ranges(model, calibration))
     finetuner.run(aware, learning_rate=learning_rate)
     return aware

@@ -92,6 +92,11 @@ class TextTokenizer:
         missing = [int((w == unknown).sum()) if unknown is not None else 0 for w in whole]
         return Encoded(ids, tokens, np.maximum(tokens - room, 0), np.asarray(missing, dtype=np.int64))
 
+    def decode(self, ids: NDArray[np.integer]) -> list[str]:
+        """The texts of token ids [texts, length], as far as the ids tell; special tokens are left out."""
+        rows = ([int(i) - self.shift for i in row if i != 0] for row in ids)
+        return [str(text) for text in self.library.decode_batch(list(rows), skip_special_tokens=True)]
+
     def _unknown_id(self) -> int | None:
         model = json.loads(self.library.to_str())["model"]
         token = model.get("unk_token")

@@ -1,7 +1,7 @@
 """The same networks in tf_keras, carrying the weights trained in PyTorch.
 
 An image network's twin is not written by hand: it is read off the PyTorch network's own graph, layer by layer, so the
-two cannot drift apart. A transformer's graph is not so plain, and its twin is written out (``bert``, ``gpt2``). Either
+two cannot drift apart. A transformer's graph is not so plain, and its twin is written out (``bert``, ``gpt2``, ``vit``). Either
 way a twin's layer bears the name of the PyTorch module it stands for (``stage1_block1.conv1``), and that is all the
 transfer of weights needs to know.
 """
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import fx, nn
 
 from ..checkpoints import load_network
-from ..networks import NetworkSpec, Spec, TextSpec, build
+from ..networks import EncoderSpec, NetworkSpec, Spec, TextSpec, build
+from ..networks.encoders import MapAndMean, VisionTransformer
 
 if TYPE_CHECKING:
     import tf_keras
@@ -39,11 +40,17 @@ def build_twin(spec: Spec) -> tf_keras.Model:
     """Build the Keras form of a network, untrained.
 
     It is a functional model, and its weights are in plain layers, which tfmot can wrap. It maps float32 [batch,
-    height, width, channels] to logits, or int32 token ids [batch, length], right-padded with 0.
+    height, width, channels], or int32 token ids [batch, length], right-padded with 0, to [batch, *spec.outputs].
     """
     with torch.device("meta"):
         network = build(spec)
-    return _text_twin(spec, network) if isinstance(spec, TextSpec) else _image_twin(spec, network)
+    if isinstance(spec, TextSpec):
+        return _text_twin(spec, network)
+    if isinstance(spec, EncoderSpec) and isinstance(network, VisionTransformer):
+        from .vit import build_vit
+
+        return build_vit(spec, network)
+    return _image_twin(spec, network)
 
 
 def _text_twin(spec: TextSpec, network: nn.Module) -> tf_keras.Model:
@@ -55,11 +62,19 @@ def _text_twin(spec: TextSpec, network: nn.Module) -> tf_keras.Model:
     return written[spec.family](spec, config)
 
 
-def _image_twin(spec: NetworkSpec, network: nn.Module) -> tf_keras.Model:
+class _Tracer(fx.Tracer):
+    """Reads an encoder's answer as one layer, which Keras has one for too."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether the layers inside ``m`` are of no interest."""
+        return isinstance(m, MapAndMean) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _image_twin(spec: NetworkSpec | EncoderSpec, network: nn.Module) -> tf_keras.Model:
     import tf_keras as keras
 
     tensors: dict[Any, Any] = {}
-    for node in fx.symbolic_trace(network).graph.nodes:
+    for node in _Tracer().trace(network).nodes:
         if node.op == "placeholder":
             tensors[node] = image = keras.Input(spec.image, name="image")
         elif node.op == "call_function" and node.target is operator.add:
@@ -72,10 +87,10 @@ def _image_twin(spec: NetworkSpec, network: nn.Module) -> tf_keras.Model:
                 x = layer(x)
             tensors[node] = x
         elif node.op == "output":
-            logits = tensors[node.args[0]]
+            answer = tensors[node.args[0]]
         else:
             raise TwinError(f"No Keras form of {node.op} {node.target} in {spec.name}; add it to build_twin.")
-    return keras.Model(image, logits, name=spec.name)
+    return keras.Model(image, answer, name=spec.name)
 
 
 def _layers(name: str, module: nn.Module) -> list[Any]:
@@ -113,6 +128,10 @@ def _layers(name: str, module: nn.Module) -> list[Any]:
             return [k.Dropout(module.p, name=name)]
         case nn.Linear():
             return [k.Dense(module.out_features, use_bias=module.bias is not None, name=name)]
+        case MapAndMean():
+            from .encoder_layers import MapAndMean as KerasMapAndMean
+
+            return [KerasMapAndMean(name=name)]
     raise TwinError(f"No Keras form of {name}: {module}; add it to models/keras_twins.")
 
 

@@ -59,6 +59,19 @@ class CausalBias(tf_keras.layers.Layer):  # type: ignore[misc]
         return MASKED * (1 - tf.linalg.band_part(tf.ones((1, 1, length, length)), -1, 0))
 
 
+class CausalPaddingBias(tf_keras.layers.Layer):  # type: ignore[misc]
+    """``MASKED`` where a position would see a later one or padding: float32 [batch, 1, length, length].
+
+    For a language model, whose every position answers: those of padding then do so as the original's.
+    """
+
+    def call(self, ids: Any) -> Any:
+        """From int32 [batch, length]."""
+        length = ids.shape[1]
+        causal = MASKED * (1 - tf.linalg.band_part(tf.ones((1, 1, length, length)), -1, 0))
+        return tf.minimum(causal, tf.where(ids == 0, MASKED, 0.0)[:, None, None, :])
+
+
 class Line(tf_keras.layers.Layer):  # type: ignore[misc]
     """All ids of the batch in one line, int32 [batch x length]: what TF-Lite's operator for embeddings takes."""
 
@@ -77,26 +90,27 @@ class Placed(tf_keras.layers.Layer):  # type: ignore[misc]
 
 
 class Scores(tf_keras.layers.Layer):  # type: ignore[misc]
-    """Scaled dot products of queries and keys, with a bias: [batch, heads, length, length].
+    """Scaled dot products of queries and keys, with a bias if there is one: [batch, heads, length, length].
 
     Attributes:
         heads: attention heads; each takes an equal part of the width.
+        length: tokens of an example.
     """
 
-    def __init__(self, heads: int, **keywords: Any) -> None:
+    def __init__(self, heads: int, length: int, **keywords: Any) -> None:
         super().__init__(**keywords)
-        self.heads = heads
+        self.heads, self.length = heads, length
 
     def get_config(self) -> dict[str, Any]:
         """What a clone needs."""
-        return {**super().get_config(), "heads": self.heads}
+        return {**super().get_config(), "heads": self.heads, "length": self.length}
 
     def call(self, inputs: Any) -> Any:
-        """From rows of queries and of keys, and the bias."""
-        queries, keys, bias = inputs
+        """From rows of queries and of keys, and perhaps a bias, which tells what not to attend to."""
+        queries, keys, *bias = inputs
         scale = (queries.shape[-1] / self.heads) ** -0.5
-        queries, keys = (_split(x, bias.shape[-1], self.heads) for x in (queries, keys))
-        return tf.matmul(queries, keys, transpose_b=True) * scale + bias
+        queries, keys = (_split(x, self.length, self.heads) for x in (queries, keys))
+        return sum(bias, start=tf.matmul(queries, keys, transpose_b=True) * scale)
 
 
 class Mix(tf_keras.layers.Layer):  # type: ignore[misc]
@@ -149,6 +163,26 @@ class Gelu(tf_keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         """Elementwise."""
         return tf.nn.gelu(x, approximate=self.approximate)
+
+
+class ByExample(tf_keras.layers.Layer):  # type: ignore[misc]
+    """Rows taken apart again, one answer for each token: [batch, length, width].
+
+    Attributes:
+        length: tokens of an example.
+    """
+
+    def __init__(self, length: int, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.length = length
+
+    def get_config(self) -> dict[str, Any]:
+        """What a clone needs."""
+        return {**super().get_config(), "length": self.length}
+
+    def call(self, rows: Any) -> Any:
+        """From rows [batch x length, width]."""
+        return tf.reshape(rows, (-1, self.length, rows.shape[-1]))
 
 
 class First(tf_keras.layers.Layer):  # type: ignore[misc]

@@ -51,7 +51,7 @@ def build_bert(spec: TextSpec, config: Any) -> tf_keras.Model:
         block = f"model.bert.encoder.layer.{i}"
         own = f"{block}.attention.self"
         query, key, value = (k.Dense(config.hidden_size, name=f"{own}.{n}")(x) for n in ("query", "key", "value"))
-        scores = a.Scores(config.num_attention_heads, name=f"{own}.scores")([query, key, bias])
+        scores = a.Scores(config.num_attention_heads, spec.length, name=f"{own}.scores")([query, key, bias])
         attention = k.Softmax(name=f"{own}.softmax")(scores)
         attention = k.Dropout(config.attention_probs_dropout_prob, name=f"{own}.dropout")(attention)
         x = add_and_norm(f"{block}.attention.output", a.Mix(name=f"{own}.mix")([attention, value]), x)

@@ -1,4 +1,4 @@
-"""The Keras form of GPT-2 (Radford et al. 2019) with a classifier on the last token."""
+"""The Keras form of GPT-2 (Radford et al. 2019): with a classifier on the last token, and as a language model."""
 
 from __future__ import annotations
 
@@ -38,18 +38,23 @@ def build_gpt2(spec: TextSpec, config: Any) -> tf_keras.Model:
     words = k.Embedding(config.vocab_size, width, name="model.wte")(a.Line(name="line")(ids))
     places = k.Embedding(config.n_positions, width, name="model.wpe")(a.Positions(name="positions")(ids))
     x = k.Dropout(config.embd_pdrop, name="model.drop")(a.Placed(name="model.placed")([words, places]))
-    bias = a.CausalBias(name="causal")(ids)
+    language_model = spec.task == "language-model"
+    bias = a.CausalPaddingBias(name="causal")(ids) if language_model else a.CausalBias(name="causal")(ids)
     for i in range(config.n_layer):
         block = f"model.h.{i}"
         own = f"{block}.attn"
         packed = k.Dense(3 * width, name=f"{own}.c_attn")(norm(f"{block}.ln_1", x))
         query, key, value = (a.Third(p, name=f"{own}.{n}")(packed) for p, n in enumerate(("query", "key", "value")))
-        scores = a.Scores(config.n_head, name=f"{own}.scores")([query, key, bias])
+        scores = a.Scores(config.n_head, spec.length, name=f"{own}.scores")([query, key, bias])
         attention = k.Softmax(name=f"{own}.softmax")(scores)
         attention = k.Dropout(config.attn_pdrop, name=f"{own}.attn_dropout")(attention)
         x = add(own, a.Mix(name=f"{own}.mix")([attention, value]), x)
         wide = k.Dense(config.n_inner or 4 * width, name=f"{block}.mlp.c_fc")(norm(f"{block}.ln_2", x))
         wide = a.activation(config.activation_function, name=f"{block}.mlp.activation")(wide)
         x = add(f"{block}.mlp", wide, x)
-    last = a.Last(name="last")([norm("model.ln_f", x), ids])
-    return keras.Model(ids, k.Dense(spec.classes, use_bias=False, name="classifier")(last), name=spec.name)
+    states = norm("model.ln_f", x)
+    if language_model:
+        logits = a.ByExample(spec.length, name="logits")(k.Dense(spec.vocabulary, use_bias=False, name="head")(states))
+    else:
+        logits = k.Dense(spec.classes, use_bias=False, name="classifier")(a.Last(name="last")([states, ids]))
+    return keras.Model(ids, logits, name=spec.name)

@@ -278,6 +278,11 @@ def task_of(name: str) -> Task:
     return TEXT_NETWORKS[name].task if name in TEXT_NETWORKS else "classification"  # type: ignore[index]
 
 
+def is_transformer(name: str) -> bool:
+    """Whether the network ``name`` is made of attention and dense layers, whose graph not every toolkit can read."""
+    return name in TEXT_NETWORKS or (name in ENCODERS and ENCODERS[name].depth == 0)  # type: ignore[index]
+
+
 def module_of(name: str) -> str:
     """The module of this package that builds the network ``name``; empty where another package does."""
     if name in OTHER_NETWORKS and not any(name in own for own in (NETWORKS, TEXT_NETWORKS, ENCODERS)):

@@ -53,8 +53,23 @@ def build(spec: NetworkSpec) -> nn.Module:
 
 
 def _resnet(spec: NetworkSpec, *, width: int, stages: int, blocks: int, pool: bool, dropout: float) -> nn.Module:
+    layers = trunk(spec.image[2], width=width, stages=stages, blocks=blocks, pool=pool)
+    layers["head"] = Head(width * 2 ** (stages - 1), spec.classes, dropout)
+    return nn.Sequential(layers)
+
+
+def trunk(inputs: int, *, width: int, stages: int, blocks: int, pool: bool) -> OrderedDict[str, nn.Module]:
+    """A 3x3 stem and stages of blocks: from [batch, inputs, height, width] to the last feature map.
+
+    Args:
+        inputs: channels of the images.
+        width: channels of the first stage, doubled in each that follows.
+        stages: each but the first halves the height and the width.
+        blocks: in each stage.
+        pool: whether a max-pool follows the stem and halves both as well.
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict(
-        conv=nn.Conv2d(spec.image[2], width, 3, padding=1, bias=False),
+        conv=nn.Conv2d(inputs, width, 3, padding=1, bias=False),
         bn=nn.BatchNorm2d(width),
         relu=nn.ReLU(),
     )
@@ -67,5 +82,4 @@ def _resnet(spec: NetworkSpec, *, width: int, stages: int, blocks: int, pool: bo
             stride = 2 if stage > 0 and block == 0 else 1
             layers[f"stage{stage + 1}_block{block + 1}"] = BasicBlock(channels, outputs, stride)
             channels = outputs
-    layers["head"] = Head(channels, spec.classes, dropout)
-    return nn.Sequential(layers)
+    return layers

@@ -1,0 +1,1 @@
+"""Self-supervised training of encoders, by six methods, and what their embeddings are worth."""
