@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -20,6 +21,9 @@ from .commands.curve import curve_command
 from .commands.publish import publish_command
 from .commands.report import report_command
 from .commands.verify import verify_command
+
+if TYPE_CHECKING:
+    from .schema import Suite
 
 app = typer.Typer(
     name="compleak",
@@ -119,19 +123,25 @@ def plan_command(
 
     [bold]Examples[/bold]: compleak plan quickstart    compleak plan resnet-fashion --set membership.shadows=4
     """
+    from .schema import load_suites
+
+    suites = load_suites(suite, settings or ())
+    for part, loaded in suites.items():
+        folder = _out(out, _name(suite, suites))
+        _show_plan(loaded, folder / part if len(suites) > 1 else folder, workers or default_workers())
+
+
+def _show_plan(loaded: Suite, folder: Path, hands: int) -> None:
     from .estimate import estimate
     from .plan import make_plan
-    from .schema import load_suite
     from .store import Store
 
-    loaded = load_suite(suite, settings or ())
-    plan, store = make_plan(loaded), Store(_out(out, loaded.name))
+    plan, store = make_plan(loaded), Store(folder)
     lines = estimate(plan, store)
-    hands = workers or default_workers()
     table = Table(title=f"{loaded.name}: {loaded.description}", title_justify="left")
     for heading in ("stage", "nodes", "done", "to do", "time left", "disk"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
-    for line in lines:
+    for line in filter(lambda line: line.nodes, lines):
         left = line.nodes - line.done
         alone = 1 if line.stage == "latency" else min(hands, max(left, 1))
         table.add_row(
@@ -165,15 +175,13 @@ def run_command(
 
     [bold]Examples[/bold]: compleak run quickstart    compleak run my-suite.yaml --out runs/mine --workers 4
     """
-    from .run import run_suite
-    from .schema import load_suite
+    from .parts import run_suites
+    from .schema import load_suites
 
-    loaded = load_suite(suite, settings or ())
+    suites = load_suites(suite, settings or ())
     command = " ".join(["compleak", *sys.argv[1:]])
-    code = run_suite(
-        loaded, _out(out, loaded.name), default_workers() if workers is None else workers, console, errors, command
-    )
-    raise typer.Exit(code)
+    hands = default_workers() if workers is None else workers
+    raise typer.Exit(run_suites(suites, _out(out, _name(suite, suites)), hands, console, errors, command))
 
 
 app.command("audit")(audit_command)
@@ -215,6 +223,13 @@ def data_fetch(
 def default_workers() -> int:
     """One worker for each core this process may use, at most 8."""
     return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+
+
+def _name(asked: str, suites: Mapping[str, Suite]) -> str:
+    """The run folder's usual name: the suite's, or that of the file with the parts."""
+    if len(suites) == 1:
+        return next(iter(suites.values())).name
+    return Path(asked).name.removesuffix(".yaml").removesuffix(".yml")
 
 
 def _out(out: Path | None, name: str) -> Path:

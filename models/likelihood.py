@@ -50,6 +50,9 @@ def token_log_likelihoods(logits: NDArray[np.floating], ids: NDArray[np.integer]
 def _of_text(logits: NDArray[np.floating], target: NDArray[np.integer]) -> NDArray[np.float64]:
     """Log-softmax at the targets, [tokens], of logits [tokens, choices]."""
     shifted = logits.astype(np.float64)
-    shifted -= shifted.max(axis=1, keepdims=True)
-    chosen = shifted[np.arange(len(target)), target]
-    return np.asarray(chosen - np.log(np.exp(shifted).sum(axis=1)))
+    with np.errstate(invalid="ignore"):  # of logits that are not finite, which the caller refuses
+        shifted -= shifted.max(axis=1, keepdims=True)
+        chosen = shifted[np.arange(len(target)), target]
+        found = chosen - np.log(np.exp(shifted).sum(axis=1))
+    # Rounding may leave a hair above 0, and a probability above 1 is refused by whoever exponentiates it.
+    return np.minimum(found, 0.0)

@@ -1,6 +1,4 @@
-"""Weights that a text network starts from: the packaged MiniLM, any BERT or GPT-2 of the hub or a folder, or a file
-of our own pre-training.
-"""
+"""Weights that a text network starts from: packaged MiniLM, a BERT or GPT-2 of the hub or a folder, or a local file."""
 
 from __future__ import annotations
 

@@ -128,8 +128,12 @@ def check_shadows(
             yield one.problem(source, "shadows", str(one.row.shadows), said)
 
 
-def suite_cells(suite: Mapping[str, Any]) -> dict[str, str | Cell]:
-    """Cells that are the same in all rows of a suite."""
+def suite_cells(suite: Mapping[str, Any], row: Row) -> dict[str, str | Cell]:
+    """Cells that a suite alone decides.
+
+    They are the same in all its rows, but for attackers who know half of the target's own members and non-members
+    (``access``): those have no shadows, and half of the examples to be judged on.
+    """
     cells: dict[str, str | Cell] = {"schema_version": SCHEMA_VERSION, "recipe_sha256": recipe_sha256(suite)}
     several_attackers = bool(suite.get("shadow_counts"))
     for name, path in _OF_SUITE.items():
@@ -140,6 +144,12 @@ def suite_cells(suite: Mapping[str, Any]) -> dict[str, str | Cell]:
             value = value.get(part) if isinstance(value, Mapping) else None
         if value is not None:
             cells[name] = value
+    training = suite.get("training")
+    if isinstance(training, Mapping) and "method" in training:
+        cells["model"] = f"{training['method']}-{cells.get('model')}"
+    if row.access.startswith("partial-known"):
+        halves = {n: v - v // 2 for n in ("n_members", "n_nonmembers") if isinstance(v := cells.get(n), int)}
+        cells |= {"shadows": 0, **halves}
     return cells
 
 

@@ -154,7 +154,7 @@ def holds(row: Row) -> str:
         compressed = f"{len(settings)} compressed, {row.framework}"
     else:
         compressed = f"{row.framework} {settings[0]}"
-    return f"{ORIGINAL} and {compressed}" if row.access in ("original+compressed", "multiple+original") else compressed
+    return f"{ORIGINAL} and {compressed}" if row.holding in ("original+compressed", "multiple+original") else compressed
 
 
 _Fields = tuple[str, str, str, str, str, int, int, float, float, float]

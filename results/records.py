@@ -130,6 +130,15 @@ class Row(BaseModel):
     notes: Text = Field(default="", description="anything else a reader must know")
     run_id: Text = Field(default="", description="run that produced the row")
 
+    @property
+    def holding(self) -> str:
+        """The part of ``access`` that says how many models the attacker holds, as ``one-model``.
+
+        Of attacks on encoders ``access`` also says where membership is known, and ``shadow`` alone means one model.
+        """
+        held = self.access.rpartition(", ")[2]
+        return "one-model" if held in ("shadow", "partial-known") else held
+
     def cells(self) -> dict[str, str | Cell]:
         """Values by column name, in the columns' order."""
         return self.model_dump(by_alias=True)

@@ -64,7 +64,8 @@ class Results:
             ScoreError: a file of scores cannot be read.
         """
         if self.path.is_dir():
-            found = [read_scores(p) for p in sorted((self.path / "nodes" / "attack").glob("*/*.parquet"))]
+            files = (file for run in runs_in(self.path) for file in (run / "nodes" / "attack").glob("*/*.parquet"))
+            found = [read_scores(file) for file in sorted(files)]
         else:
             pack = self.path.with_suffix(".scores.parquet")
             found = read_pack(pack) if pack.is_file() else []
@@ -93,6 +94,20 @@ class Results:
                 f"{row.setting} of {row.target} needs: they were changed, or were not kept."
             )
         return self.scores[sha256]
+
+
+def runs_in(path: Path) -> tuple[Path, ...]:
+    """The runs in a run's folder: itself, or its parts where the suite had some.
+
+    Raises:
+        ResultsError: its suite cannot be read.
+    """
+    try:
+        suite = yaml.safe_load((path / SUITE).read_text(encoding="utf-8")) if (path / SUITE).is_file() else {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ResultsError(str(error)) from error
+    parts = suite.get("parts") if isinstance(suite, dict) else None
+    return tuple(path / str(part) for part in parts) if isinstance(parts, dict) else (path,)
 
 
 def open_results(path: Path) -> Results:

@@ -19,7 +19,17 @@ from .intervals import holm
 from .leaderboard import sort_rows
 from .records import UNDEFINED, Cell, Row
 
-ATTACKS = ("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "compleak-sr2-rf", "compleak-mr")
+ATTACKS = (
+    *("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "compleak-sr2-rf", "compleak-mr"),
+    *(
+        "encodermi-v",
+        "encodermi-t",
+        "lpla-linf-gaussian-standardised",
+        "partcrop-v2",
+        "encodermi-v-sr",
+        "encodermi-v-mr",
+    ),
+)
 ALPHA = 0.05
 _NULL = "null"
 _WIDTHS = {"AUC (95 %)": 17, "vs orig.": 8, "TPR@1%": 6, "acc.": 5, "kB gzip": 7, "ms": 6}
@@ -59,8 +69,10 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
             for cells in _variant_lines(list(group), attacks, marked):
                 table.add_row(*(Text(cell) for cell in cells))
         tables += [table, Text()]
+    made = {row.attack for row in shown}
+    names = ", ".join(a.removeprefix("compleak-") for a in attacks if a in made) or "of another excerpt"
     note = (
-        f"{len(shown)} of {len(rows)} rows: the attacks {', '.join(a.removeprefix('compleak-') for a in attacks)},\n"
+        f"{len(shown)} of {len(rows)} rows: the attacks {names},\n"
         "fixed beforehand, not the strongest of all.\n"
         f"* differs from the same attack on the original alone (p < {ALPHA:g} after Holm's\n"
         "correction over all rows; paired DeLong on this target, fitted attacks held fixed)."

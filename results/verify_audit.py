@@ -50,7 +50,7 @@ def verify_audit(results: Results, agreed: set[bytes] | None) -> Verification:
         except (ScoreError, OSError) as error:
             problems.append(Problem(file.relative_to(results.path).as_posix(), str(error)))
     problems += common(results, placed, [], scores, agreed, (LEADERBOARD, NULL_CONTROL))
-    problems += checks.check_cells(placed, lambda _: checks.suite_cells(results.suite), "the suite says")
+    problems += checks.check_cells(placed, lambda row: checks.suite_cells(results.suite, row), "the suite says")
     problems += checks.check_unused(results.rows, scores, "nodes/attack")
     facts, unreadable = _recorded(results)
     problems += unreadable

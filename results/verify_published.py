@@ -115,7 +115,6 @@ class _Recorded:
         self._run = run
         self._variants = {(v.target, v.framework, v.setting): v for v in run.variants}
         self._same: dict[str, Any] = {
-            **checks.suite_cells(run.suite),
             **{"data": data.name, "data_source": data.source, "data_version": data.version, "data_sha256": data.sha256},
             "versions": run.versions,
         }
@@ -129,6 +128,7 @@ class _Recorded:
         variant = self._variants.get((row.target, row.framework, row.setting))
         facts = {name: variant.facts.get(name) for name in OF_ARTIFACT} if variant else checks.without_artifact()
         return {
+            **checks.suite_cells(self._run.suite, row),
             **self._same,
             "target_seed": seed,
             "access": attack.access if attack else "",

@@ -35,7 +35,9 @@ def verify_run(results: Results, planner: Planner | None, agreed: set[bytes] | N
     if not results.suite:
         problems.append(Problem(SUITE, "is missing or empty: nothing says what was run"))
     else:
-        problems += checks.check_cells((*placed, *null), lambda _: checks.suite_cells(results.suite), "the suite says")
+        problems += checks.check_cells(
+            (*placed, *null), lambda row: checks.suite_cells(results.suite, row), "the suite says"
+        )
     if placed and results.suite and not any(p.cell.endswith("_sha256") for p in problems):
         try:
             lineage, found = _lineage(nodes, places, (*placed, *null))

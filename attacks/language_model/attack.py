@@ -41,6 +41,13 @@ class Texts:
     log_likelihood: Floats
     zlib_bytes: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        ends = np.isnan(self.log_likelihood)
+        if (ends != ends[:, :1]).any():
+            raise ObservationError(
+                "The variants' log-likelihoods are not of the same tokens. Ask all of them about the same texts."
+            )
+
     @property
     def judged(self) -> NDArray[np.bool_]:
         """Which texts have a token to judge, [texts]."""

@@ -59,7 +59,7 @@ def audit_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The uncompressed model: .pt2, .keras, .tflite, .ptl or a run's .safetensors.",
+            help="The uncompressed model: .pt2, .keras, .tflite, .ptl, .pte or a run's .safetensors.",
             rich_help_panel=_FILES,
         ),
     ] = None,

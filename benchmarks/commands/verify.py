@@ -62,9 +62,11 @@ def verify_command(
 
 
 def _leaderboards(paths: list[Path]) -> list[Path]:
-    """What is to be verified: a folder's leaderboards, and for a null control or a summary the rows beside it."""
+    """What is to be verified: a folder's leaderboards, a run's parts, for a null control or a summary the rows."""
+    from ...results.store import runs_in
+
     found: dict[Path, None] = {}
-    for path in paths:
+    for path in (run for given in paths for run in (runs_in(given) if given.is_dir() else (given,))):
         inside = sorted(path.glob("*.csv")) if path.is_dir() and not (path / "leaderboard.csv").is_file() else []
         for file in inside or [path]:
             stem = file.name.removesuffix(".csv").removesuffix(".null").removesuffix(".summary")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...models.inputs import Transform
-from ...models.networks import TEXT_NETWORKS
+from ...models.networks import TEXT_NETWORKS, is_transformer
 from ..protocol import Finetuning, Target, Weight
+from ..replacing import replacing
 from ..settings import Setting, SettingError
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _INT8_VALUES = 256
 _FOLDED = "XNNPACK folds batch normalisation into the kernels: shared values are shared within an output channel."
+_FIXED = (
+    "The file takes texts by eights, and fewer are filled up with blank ones: one text takes it as long as eight."
+)
+_SPARED = "Embeddings are neither pruned nor clustered: dense layers are."
 _NOTES = {
     "dynamic": (
         "Dense layers, and convolutions without a ReLU right after them, have int8 weights and round their input to "
@@ -24,11 +28,14 @@ _NOTES = {
     ),
     "int8-static": "Computed in int8 from end to end; the file takes and returns float32.",
 }
-_UNAVAILABLE = {
-    "float16": (
-        "ExecuTorch stores the kernels of XNNPACK's convolutions as float32 even where the network is float16, so the "
-        "file would not show it; give quantization-dynamic, or another framework."
+_TRANSFORMER_NOTES = {
+    "dynamic": (
+        "Dense layers have int8 weights and round their input to int8 as they run, for each position by itself; "
+        "embeddings are stored as int8; attention, normalisation and GELU are computed in float32."
     ),
+    "float16": "Stored and computed in float16 throughout; only the answer is widened, so it has 11 significant bits.",
+}
+_UNAVAILABLE = {
     "int8-qat": (
         "quantization-aware training works here on an exported graph, in which the layers that pruning and clustering "
         "hold are gone; give quantization-int8-static, or another framework."
@@ -42,6 +49,14 @@ _UNAVAILABLE = {
         "quantization-dynamic, or another framework."
     ),
 }
+_NO_FLOAT16 = (
+    "ExecuTorch stores the kernels of XNNPACK's convolutions as float32 even where the network is float16, so the "
+    "file would not show it; give quantization-dynamic, or another framework."
+)
+_NO_STATIC = (
+    "PT2E, which calibrates activations here, turns the integers that a transformer finds padding and positions with "
+    "into floating-point numbers; give quantization-dynamic, or another framework."
+)
 
 
 class ExecutorchCompressor:
@@ -78,17 +93,12 @@ class ExecutorchCompressor:
         from .pipeline import make_artifact
 
         content = make_artifact(target, setting, finetuning, seed=seed)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
+        with replacing(path) as partial:
             partial.write_bytes(content)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-        kind = setting.quantization.kind if setting.quantization is not None else ""
-        return (*((_FOLDED,) if setting.clustering is not None else ()), *((_NOTES[kind],) if kind else ()))
+        return _notes(setting, target.network.name)
 
     def weights(self, path: Path) -> tuple[Weight, ...]:
-        """Convolution and dense kernels, read back from the file at ``path``."""
+        """Convolution and dense kernels, and embeddings, read back from the file at ``path``."""
         _require_extra()
         from .readback import read_weights
 
@@ -118,15 +128,43 @@ def _require_extra() -> None:
 
 
 def _misfit(setting: Setting, network: str | None) -> str | None:
-    if network in TEXT_NETWORKS:
-        return "this adapter lowers networks for images only; give pytorch-mobile or tflite for texts."
-    if setting.quantization is not None and (reason := _UNAVAILABLE.get(setting.quantization.kind)) is not None:
+    kind = setting.quantization.kind if setting.quantization is not None else ""
+    if kind in _UNAVAILABLE:
+        return _UNAVAILABLE[kind]
+    if network is not None and (reason := _misfit_of(network, setting, kind)) is not None:
         return reason
-    if setting.pruning is not None and setting.pruning.scope == "magnitude-embeddings":
-        return "a network for images has no embeddings; give pruning-magnitude."
-    if setting.clustering is not None and setting.clustering.clusters >= _INT8_VALUES and setting.quantization:
+    int8 = kind in ("dynamic", "int8-static")
+    if setting.clustering is not None and setting.clustering.clusters >= _INT8_VALUES and int8:
         return (
             f"int8 weights have no more than {_INT8_VALUES} values anyway, so {setting.clustering.clusters} clusters "
             "would show nothing; give fewer."
         )
     return None
+
+
+def _misfit_of(network: str, setting: Setting, kind: str) -> str | None:
+    """Why a setting does not fit a network."""
+    scope = setting.pruning.scope if setting.pruning is not None else ""
+    text = network in TEXT_NETWORKS
+    if kind == "float16" and not text:
+        return _NO_FLOAT16
+    if kind == "int8-static" and text:
+        return _NO_STATIC
+    if scope == "magnitude-embeddings" and not text:
+        return "a network for images has no embeddings; give pruning-magnitude."
+    if scope in ("filter-l1", "filter-l2") and is_transformer(network):
+        return "a transformer has no convolution whose filters could be pruned; give pruning-magnitude."
+    return None
+
+
+def _notes(setting: Setting, network: str) -> tuple[str, ...]:
+    kind = setting.quantization.kind if setting.quantization is not None else ""
+    of_kind = {**_NOTES, **_TRANSFORMER_NOTES} if is_transformer(network) else _NOTES
+    notes = (of_kind[kind],) if kind else ()
+    if network not in TEXT_NETWORKS:
+        return (*((_FOLDED,) if setting.clustering is not None else ()), *notes)
+    scope = setting.pruning.scope if setting.pruning is not None else ""
+    if scope == "magnitude-embeddings":
+        return (_FIXED, "Embeddings are pruned as well.", *notes)
+    shaped = setting.pruning is not None or setting.clustering is not None
+    return (_FIXED, *((_SPARED,) if shaped else ()), *notes)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ...models.checkpoints import load_network
-from ...models.networks import Spec, TextSpec
+from ...models.networks import TextSpec, is_transformer
 from ...models.training import as_tensor
 from ..protocol import Finetuning, Target
 from ..pytorch_mobile.cluster import cluster
@@ -63,18 +63,13 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
             kind = setting.quantization.kind if setting.quantization is not None else None
             if kind == "float16":
                 network = Half(network)
-            elif kind == "dynamic" and is_transformer(target.network):
+            elif kind == "dynamic" and is_transformer(target.network.name):
                 network = quantize_dense(network)
             elif kind is not None:
                 network = quantize(network, inputs, dynamic=kind == "dynamic")
             content = lower(network, inputs[:1])
     _verify(content, network, target, layers, tolerance=_TOLERANCE.get(kind or "", 1e-4))
     return content
-
-
-def is_transformer(spec: Spec) -> bool:
-    """Whether a network is made of dense layers: one for texts, or a vision transformer."""
-    return isinstance(spec, TextSpec) or spec.name == "vit-tiny"
 
 
 def _verify(content: bytes, network: nn.Module, target: Target, layers: tuple[int, int], *, tolerance: float) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ...models.inputs import Transform
@@ -41,6 +42,23 @@ def _threads() -> _Threads:
     return _Threads()
 
 
+def load_method(content: bytes, *, threads: int) -> tuple[Any, int]:
+    """Load the content of a .pte file, to be run by ``threads`` threads.
+
+    Returns:
+        The runtime's method, and how often the pool of threads was replaced until then.
+
+    Raises:
+        RuntimeError: the runtime does not take it.
+    """
+    quantized_operators()
+    with quiet():
+        from executorch.runtime import Runtime
+
+        resets = _threads().set(threads)
+        return Runtime.get().load_program(content).load_method("forward"), resets
+
+
 class PtePredictor:
     """``Predictor`` for a .pte file, which decides itself how many examples it takes at most at a time."""
 
@@ -58,10 +76,11 @@ class PtePredictor:
         self._normalization, self._threads = normalization, threads
         self._method, self._resets = self._load()
         about = self._method.metadata
-        most, *self._example = (int(n) for n in about.input_tensor_meta(0).sizes())
+        self._most, *self._example = (int(n) for n in about.input_tensor_meta(0).sizes())
+        self._fixed = len(self._example) == 1
         if len(self._example) not in (1, 3) or len(about.output_tensor_meta(0).sizes()) < 2:
             raise ArtifactError(f"{path} takes examples of shape {self._example}, not a batch of images or texts.")
-        self._batch_size = min(batch_size, most)
+        self._batch_size = min(batch_size, self._most)
 
     def __call__(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
         """What the network answers, float32 [examples, ...].
@@ -81,27 +100,24 @@ class PtePredictor:
             self._method, self._resets = self._load()
         # An empty batch runs as one blank example, whose answer is then left out: XNNPACK takes none.
         padded = examples if len(examples) else np.zeros((1, *examples.shape[1:]), dtype=examples.dtype)
-        logits = [self._run(padded[i : i + self._batch_size]) for i in range(0, len(padded), self._batch_size)]
-        return np.concatenate(logits)[: len(examples)]
+        answers = [self._run(padded[i : i + self._batch_size]) for i in range(0, len(padded), self._batch_size)]
+        return np.concatenate(answers)[: len(examples)]
 
     def _run(self, examples: NDArray[np.generic]) -> NDArray[np.float32]:
         from ...models.training import as_tensor
 
         inputs = as_tensor(self._normalization(examples)).contiguous()
+        if self._fixed:  # filled up with blank texts
+            inputs = F.pad(inputs, (0, 0, 0, self._most - len(inputs)))
         with torch.no_grad():
-            logits: NDArray[np.float32] = self._method.execute([inputs])[0].numpy().astype(np.float32)
-        return logits
+            answers: NDArray[np.float32] = self._method.execute([inputs])[0].numpy().astype(np.float32)
+        return answers[: len(examples)]
 
     def _load(self) -> tuple[Any, int]:
-        quantized_operators()
-        with quiet():
-            from executorch.runtime import Runtime
-
-            resets = _threads().set(self._threads)
-            try:
-                return Runtime.get().load_program(self._content).load_method("forward"), resets
-            except RuntimeError as error:
-                raise ArtifactError(
-                    f"{self._path} ({len(self._content):,} bytes) is not a .pte file, or is damaged. Compress the "
-                    f"model again. ({error})"
-                ) from error
+        try:
+            return load_method(self._content, threads=self._threads)
+        except RuntimeError as error:
+            raise ArtifactError(
+                f"{self._path} ({len(self._content):,} bytes) is not a .pte file, or is damaged. Compress the "
+                f"model again. ({error})"
+            ) from error

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..settings import QuantizationKind
-from .layers import is_text, makes_map_and_mean
+from .layers import float_operators, is_text
 from .runtime import quiet
 from .weight_only import quantize_weights
 
 if TYPE_CHECKING:
     import tf_keras
+
+_ANSWER = "StatefulPartitionedCall:0"
+"""The converter's name of what a file answers."""
 
 
 def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, calibration: NDArray[np.generic]) -> bytes:
@@ -22,9 +25,8 @@ def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, cali
 
     Both int8 kinds with quantized activations are integer from end to end, input and output included: the artifact for
     a device without floating point, and the caller quantizes images and dequantizes answers with the scales that it
-    states. Token ids are integers anyway. An exception is an encoder that answers with a feature map and its mean: the
-    mean has a much smaller range, and one scale for both would leave it few of the 256 steps. There the mean is taken
-    of the dequantized map, and the file takes and returns float32.
+    states. Token ids are integers anyway. Encoders are an exception: some operators stay float32 (``float_operators``),
+    among them those that make the answer, so the file takes and returns float32.
 
     Args:
         model: float32 images [batch, height, width, channels] or int32 token ids [batch, length] to answers; for
@@ -50,32 +52,32 @@ def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, cali
             yield [example[None].astype(dtype.as_numpy_dtype)]
 
     bits = {"int8-weights": 8, "int4-weights": 4}.get(quantization or "")
-    map_and_mean = makes_map_and_mean(model)
+    spoilt = float_operators(model)
     with quiet():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], kept)
         if quantization is not None and bits is None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if quantization in ("int8-static", "int8-qat") and not map_and_mean:
+        if quantization in ("int8-static", "int8-qat") and not spoilt:
             converter.inference_input_type = converter.inference_output_type = tf.int8
         if quantization == "int8-static":
             converter.representative_dataset = representative
-            if map_and_mean:
-                return _all_but_the_answer(converter)
+            if spoilt:
+                return _all_but(spoilt, converter)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         content: bytes = converter.convert()
     return content if bits is None else quantize_weights(content, bits)
 
 
-def _all_but_the_answer(converter: Any) -> bytes:
-    """Convert, in float32 what an encoder's map and mean are made by, which are its only operators of these kinds.
+def _all_but(operators: list[str], converter: Any) -> bytes:
+    """Convert with ``operators`` in float32, and the last one, which makes the answer.
 
-    Selective quantization is the debugger's, says TF-Lite's documentation; nothing is debugged here.
+    Selective quantization is the debugger's business, says TF-Lite's documentation; nothing is debugged here.
     """
     import tensorflow as tf
 
-    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=["MEAN", "CONCATENATION"])
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=operators, denylisted_nodes=[_ANSWER])
     debugger = tf.lite.experimental.QuantizationDebugger(
         converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
     )

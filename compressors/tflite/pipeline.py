@@ -20,6 +20,14 @@ from .runtime import prepare
 CALIBRATION_EXAMPLES = 128
 """How many of the model's own training examples set the ranges of int8 activations."""
 
+_INT8_ENCODER = {
+    "residual": "The mean is taken of the dequantized feature map, in float32: a map and its mean suit no common scale.",
+    "transformer": (
+        "Layer normalisation, additions and scaling stay float32: normalising the CLS token, which starts as zeros, "
+        "takes a range that would round that of all other tokens away."
+    ),
+}
+
 
 def make_artifact(
     target: Target, setting: Setting, finetuning: Finetuning, *, seed: int
@@ -101,10 +109,8 @@ def _quantization_notes(network: Spec, kind: QuantizationKind | None, depthwise:
             return ("Kernels of fewer than 1,024 weights stay float32: the converter leaves them alone.",)
         case "int4-weights" if depthwise:
             return (f"{depthwise} depthwise convolutions stay float32: the quantizer has no 4-bit form of them.",)
-        case "int8-static" | "int8-qat" if isinstance(network, EncoderSpec) and not is_transformer(network.name):
-            return (
-                "The mean is taken of the dequantized feature map, in float32: a map and its mean suit no common scale.",
-            )
+        case "int8-static" | "int8-qat" if isinstance(network, EncoderSpec):
+            return (_INT8_ENCODER["transformer" if is_transformer(network.name) else "residual"],)
         case "int8-static" if task_of(network.name) == "language-model":
             return ("All logits of all tokens share one scale of 256 steps: log-likelihoods are as coarse as that.",)
     return ()

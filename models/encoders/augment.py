@@ -7,6 +7,7 @@ jitter, and now and then no colour; no blur (SimCLR, appendix B.9). Jitter goes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,14 +118,12 @@ def _part(pixels: Tensor, views: Views) -> Tensor:
 
 
 def _jitter(pixels: Tensor, views: Views) -> Tensor:
-    from kornia import enhance
-    from kornia.color import rgb_to_grayscale
+    enhance, color = _kornia()
 
     def number(values: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(values).float()
 
-    plain = np.isin([views.brightness, views.contrast, views.saturation], 1.0).all(0) & (views.hue == 0)
-    if not plain.all():
+    if any((factors != 1).any() for factors in (views.brightness, views.contrast, views.saturation, 1 + views.hue)):
         pixels = enhance.adjust_brightness_accumulative(pixels, number(views.brightness))
         pixels = enhance.adjust_contrast_with_mean_subtraction(pixels, number(views.contrast))
         if pixels.shape[1] == 3:
@@ -132,5 +131,15 @@ def _jitter(pixels: Tensor, views: Views) -> Tensor:
             pixels = enhance.adjust_hue(pixels, number(views.hue))
     if pixels.shape[1] == 3 and views.grey.any():
         grey = torch.from_numpy(views.grey)[:, None, None, None]
-        pixels = torch.where(grey, rgb_to_grayscale(pixels), pixels)
+        pixels = torch.where(grey, color.rgb_to_grayscale(pixels), pixels)
     return pixels
+
+
+def _kornia() -> tuple[Any, Any]:
+    try:
+        from kornia import color, enhance
+    except ImportError as error:
+        raise ValueError(
+            "Colour jitter and grey views of encoders' images need kornia: pip install 'compleak-bench[ssl]'."
+        ) from error
+    return enhance, color

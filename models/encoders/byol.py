@@ -1,4 +1,4 @@
-"""BYOL (Grill et al., NeurIPS 2020): an online network foretells what its slowly moving average says of the other view."""
+"""BYOL (Grill et al., NeurIPS 2020): a network foretells what its slowly moving average says of the other view."""
 
 from __future__ import annotations
 

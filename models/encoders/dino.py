@@ -59,7 +59,7 @@ class Method(nn.Module):
         return torch.stack(list(crossed)).mean(dim=0)
 
     def after_step(self, progress: float) -> None:
-        """The teacher follows, more and more slowly, and the centre moves towards what the teacher said (equation 4)."""
+        """The teacher follows, more and more slowly, and the centre moves to what it said on average (equation 4)."""
         keep = rising(self.keep, progress)
         follow(self.teacher_encoder, self.encoder, keep)
         follow(self.teacher_head, self.head, keep)

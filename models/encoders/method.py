@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -53,7 +54,7 @@ def build_method(encoder: nn.Module, spec: EncoderSpec, recipe: EncoderRecipe) -
 def mlp(widths: Sequence[int]) -> nn.Sequential:
     """Dense layers, each but the last with batch normalisation and a ReLU: the usual projector or predictor."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths[:-2], widths[1:-1], strict=True):
+    for inputs, outputs in itertools.pairwise(widths[:-1]):
         layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
 

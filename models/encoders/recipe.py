@@ -1,4 +1,4 @@
-"""How an encoder is trained, as a suite states it; apart from the trainer, so that reading a suite imports no framework.
+"""How an encoder is trained, as a suite states it; apart from the trainer, so that reading it imports no framework.
 
 A method's own settings are ``RECIPES``: what its paper, or its authors' code, takes for images of 32 px.
 """

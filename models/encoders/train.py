@@ -75,7 +75,7 @@ def train_encoder(
     checkpoints: dict[int, nn.Module] = {}
     with reproducible(seed, device):
         # Built on the CPU, so that every device starts from the same weights.
-        method = build_method(build(spec), spec, recipe).to(device).train()
+        method = build_method(build(spec), spec, recipe).to(device, memory_format=torch.channels_last).train()
         optimizer = make_optimizer(
             method,
             recipe.optimizer,
@@ -150,7 +150,7 @@ def _draws(
 
 
 def _finished(encoder: nn.Module) -> nn.Module:
-    return copy.deepcopy(encoder).cpu().eval()
+    return copy.deepcopy(encoder).to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload, no-any-return]
 
 
 def _check(spec: EncoderSpec, recipe: EncoderRecipe, images: Images) -> None:

@@ -14,13 +14,19 @@ from ..networks.encoders import sine_positions
 
 
 class MapAndMean(tf_keras.layers.Layer):  # type: ignore[misc]
-    """A feature map's mean, then the map itself, row by row: [batch, 1 + height x width, channels]."""
+    """A feature map's mean, then the map itself, row by row: [batch, 1 + height x width, channels].
+
+    Neither averaged nor concatenated, but summed, scaled and added: TF-Lite gives what is averaged or concatenated one
+    scale with what it is made of, and the mean's range is so much smaller that it would keep few of the 256 steps.
+    """
 
     def call(self, x: Any) -> Any:
         """From [batch, height, width, channels]."""
         _, height, width, channels = x.shape
-        positions = tf.reshape(x, (-1, height * width, channels))
-        return tf.concat([tf.reduce_mean(positions, axis=1, keepdims=True), positions], axis=1)
+        positions = height * width
+        rows = tf.reshape(x, (-1, positions, channels))
+        first = tf.one_hot([[0]], 1 + positions, on_value=1 / positions, axis=1)
+        return tf.pad(rows, [[0, 0], [1, 0], [0, 0]]) + tf.reduce_sum(rows, axis=1, keepdims=True) * first
 
 
 class Tokens(tf_keras.layers.Layer):  # type: ignore[misc]

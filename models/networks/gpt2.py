@@ -1,6 +1,4 @@
-"""GPT-2 (Radford et al. 2019), of the transformers library, over token ids alone: as a classifier of texts, and as a
-language model.
-"""
+"""GPT-2 (Radford et al. 2019) of the transformers library, over token ids alone: a classifier, and a language model."""
 
 from __future__ import annotations
 

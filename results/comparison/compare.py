@@ -35,9 +35,15 @@ By = Literal["setting", "technique", "framework", "model"]
 
 MARGIN = 0.01
 ATTACKS: dict[Holding, tuple[str, ...]] = {
-    "artifact": ("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "lira-online-fixed-var", "rmia-offline"),
-    "artifact and original": ("compleak-sr2-rf", "joint-online-sr"),
-    "several models": ("compleak-mr", "compleak-mr-no-original", "joint-online-mr"),
+    "artifact": (
+        *("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "lira-online-fixed-var", "rmia-offline"),
+        *("encodermi-v", "encodermi-t", "lpla-linf-gaussian-standardised", "partcrop-v2"),
+    ),
+    "artifact and original": ("compleak-sr2-rf", "joint-online-sr", "encodermi-v-sr", "partcrop-v2-sr"),
+    "several models": (
+        *("compleak-mr", "compleak-mr-no-original", "joint-online-mr"),
+        *("encodermi-v-mr", "encodermi-v-mr-no-original", "partcrop-v2-mr"),
+    ),
 }
 
 

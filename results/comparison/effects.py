@@ -83,9 +83,9 @@ def holding(row: Row) -> Holding:
     Raises:
         CompareError: unknown access.
     """
-    if row.access not in _HOLDS:
+    if row.holding not in _HOLDS:
         raise CompareError(f"{row.attack}: nobody knows what an attacker with access {row.access!r} holds.")
-    return _HOLDS[row.access]
+    return _HOLDS[row.holding]
 
 
 @dataclass(frozen=True)

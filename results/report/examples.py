@@ -58,7 +58,7 @@ def pairs(rows: Sequence[Row], kept: Mapping[str, Scores], limit: int = PAIRS) -
         ScoreError: see ``exposure.pair``.
     """
     names, attacks, targets = variant_names(rows), attack_names(rows), target_names(rows)
-    able = [r for r in rows if r.access != ONE_MODEL and {r.scores_sha256, r.baseline_sha256} <= kept.keys()]
+    able = [r for r in rows if r.holding != ONE_MODEL and {r.scores_sha256, r.baseline_sha256} <= kept.keys()]
     shown = [
         (row, level, pair(kept[row.baseline_sha256], kept[row.scores_sha256], fpr, resamples=row.resamples))
         for level, fpr in _LEVELS.items()
@@ -125,7 +125,7 @@ def examples(
 
 
 def _kind(row: Row) -> str:
-    return "NR" if row.access == ONE_MODEL else "SR" if row.access == "original+compressed" else "MR"
+    return "NR" if row.holding == ONE_MODEL else "SR" if row.holding == "original+compressed" else "MR"
 
 
 def _tally(target: str, level: str, groups: Mapping[str, Sequence[Row]], several: Bools, member: Bools) -> Tally:

@@ -36,6 +36,7 @@ class RunnerInfo:
 RUNNERS: dict[str, RunnerInfo] = {
     ".tflite": RunnerInfo("benchmarks.audit.runners.tflite:open_tflite", "tflite", "tflite"),
     ".ptl": RunnerInfo("benchmarks.audit.runners.mobile:open_mobile", "pytorch-mobile", "pytorch-mobile"),
+    ".pte": RunnerInfo("benchmarks.audit.runners.executorch:open_executorch", "executorch", "executorch"),
     ".pt2": RunnerInfo("benchmarks.audit.runners.exported:open_exported", "pytorch"),
     ".keras": RunnerInfo("models.keras_twins.saved:open_saved", "keras"),
     ".safetensors": RunnerInfo("benchmarks.audit.runners.checkpoint:open_checkpoint", "pytorch"),

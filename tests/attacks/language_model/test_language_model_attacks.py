@@ -1,0 +1,186 @@
+"""What must hold of every attack on language models: it finds a planted leak, finds nothing in nothing, plays fair."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+
+from compleak.attacks.held import NotFittedError
+from compleak.attacks.language_model.listing import LANGUAGE_MODEL_ATTACKS
+from compleak.attacks.observations import ORIGINAL, ObservationError, Observations
+from compleak.attacks.protocol import Attack
+from compleak.attacks.registry import make_attack
+
+Holding = Callable[[str, Observations], Observations]
+Plant = Callable[..., Observations]
+Fit = Callable[[str], Attack]
+NAMES = tuple(LANGUAGE_MODEL_ATTACKS)
+
+
+def changed(observations: Observations, change: Callable[[np.ndarray], np.ndarray]) -> Observations:
+    """The same with other log-likelihoods, of as many tokens."""
+    data = observations.data
+    return Observations(
+        data.assign(log_likelihood=(data["log_likelihood"].dims, change(data["log_likelihood"].values)))
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_row_is_what_the_attack_says_of_itself(name: str) -> None:
+    attack, row = make_attack(name), LANGUAGE_MODEL_ATTACKS[name]
+    assert (attack.name, attack.access, attack.queries) == (name, row.access, row.queries)
+    assert row.task == "language-model"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_finds_a_planted_leak_and_its_threshold_serves(
+    name: str, fitted: Fit, holding: Holding, target: Observations
+) -> None:
+    attack, member = fitted(name), target.member[0]
+    score = attack.score(holding(name, target).without_membership())
+    assert score.dtype == np.float64
+    assert score.shape == (len(member),)
+    assert roc_auc_score(member, score) > (0.6 if "zlib" in name else 0.7)
+    called = score >= attack.threshold
+    assert (called[member].mean() + (~called)[~member].mean()) / 2 > (0.55 if "zlib" in name else 0.62)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_finds_nothing_where_nothing_is(name: str, fitted: Fit, holding: Holding, planted: Plant) -> None:
+    """Fitted on shadows that leak, scored on a model whose members and non-members are exchangeable."""
+    null = planted(models=1, seed=3)
+    score = fitted(name).score(holding(name, null).without_membership())
+    # An AUC of 200 against 200 has a standard error of 0.029 under the null; four of them.
+    assert abs(roc_auc_score(null.member[0], score) - 0.5) < 0.116
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_more_padding_changes_no_score(name: str, fitted: Fit, holding: Holding, target: Observations) -> None:
+    blind = holding(name, target).without_membership()
+    wider = Observations(blind.data.pad(token=(0, 5), constant_values=np.nan))
+    np.testing.assert_allclose(fitted(name).score(wider), fitted(name).score(blind), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_of_one_token_or_none_have_a_score_and_disturb_no_other(
+    name: str, fitted: Fit, holding: Holding, target: Observations
+) -> None:
+    if "rmia" in name:
+        pytest.skip("RMIA ranks each text among all others, so every score follows from all")
+    blind = holding(name, target).without_membership()
+
+    def cut(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[..., 0, 1:], values[..., 1, :] = np.nan, np.nan
+        return values
+
+    score = fitted(name).score(changed(blind, cut))
+    assert np.isfinite(score).all()
+    np.testing.assert_allclose(score[2:], fitted(name).score(blind)[2:], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shadows_with_texts_of_one_token_or_none(name: str, holding: Holding, planted: Plant) -> None:
+    shadows, one = planted(models=6, seed=4, lift=1.0), planted(models=1, seed=5, lift=1.0)
+
+    def cut(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[:, :, :100, 1:], values[:, :, 100:120] = np.nan, np.nan
+        return values
+
+    attack = make_attack(name, seed=1).fit(holding(name, changed(shadows, cut)))
+    assert np.isfinite(attack.score(holding(name, changed(one, cut)).without_membership())).all()
+    assert np.isfinite(attack.threshold)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_order_of_texts_and_variants_changes_nothing(
+    name: str, fitted: Fit, holding: Holding, target: Observations
+) -> None:
+    blind = holding(name, target).without_membership()
+    order = np.random.default_rng(0).permutation(len(blind.examples))
+    turned = blind.select(examples=blind.examples[order], variants=blind.variants[::-1])
+    np.testing.assert_allclose(fitted(name).score(turned), fitted(name).score(blind)[order], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["lm-loss", "lm-mr-lr", "lm-lira-offline-fixed-var"])
+def test_other_variants_and_scoring_before_fitting_are_errors(
+    name: str, fitted: Fit, holding: Holding, target: Observations
+) -> None:
+    with pytest.raises(NotFittedError):
+        make_attack(name).score(target)
+    with pytest.raises(ObservationError, match="was fitted on"):
+        fitted(name).score(target.select(variants=["b"]))
+    with pytest.raises(ObservationError, match="has access"):
+        make_attack(name).fit(target.select(variants=[ORIGINAL, "a"]))
+
+
+def test_variants_asked_about_other_tokens_are_an_error(fitted: Fit, holding: Holding, target: Observations) -> None:
+    def cut(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[:, 1, 7] = np.nan
+        return values
+
+    with pytest.raises(ObservationError, match="same tokens"):
+        fitted("lm-sr-lr").score(holding("lm-sr-lr", changed(target, cut)))
+
+
+def test_shadows_without_members_and_logits_in_their_place_are_errors(planted: Plant) -> None:
+    shadows = planted(models=2, seed=6).select(variants=[ORIGINAL])
+    nobody = Observations(shadows.data.assign(member=shadows.data["member"] & False))
+    with pytest.raises(ObservationError, match="0 of these are members"):
+        make_attack("lm-loss").fit(nobody)
+    classifier = Observations.from_arrays(
+        np.zeros((2, 1, 4, 3)), np.zeros(4, int), models=["m", "n"], variants=[ORIGINAL], examples=np.arange(4),
+        member=np.array([[True, False] * 2] * 2),
+    )  # fmt: skip
+    with pytest.raises(ObservationError, match="no log_likelihood"):
+        make_attack("lm-loss").fit(classifier)
+
+
+def test_the_compressed_model_as_the_reference_in_closed_form(planted: Plant) -> None:
+    """Sixteen tokens of noise 1 in each model; the original shows a lift of 0.5, the compressed one half of it.
+
+    The difference is 0.25 higher for members and has a deviation of sqrt(2 / 16), so AUC = Phi(0.25 / 0.3536 / sqrt 2)
+    = Phi(0.5). The loss alone drowns in the texts' own deviation of 3.
+    """
+    shape = {"lift": 0.5, "kept": 0.5, "noise": 1.0, "shared": 3.0, "full": True, "texts": 8000}
+    shadows, one = planted(models=2, seed=7, **shape), planted(models=1, seed=8, **shape)
+    member = one.member[0]
+    auc = {}
+    for name, variants in (("lm-loss", [ORIGINAL]), ("lm-reference-compressed", [ORIGINAL, "a"])):
+        attack = make_attack(name).fit(shadows.select(variants=variants))
+        auc[name] = roc_auc_score(member, attack.score(one.select(variants=variants).without_membership()))
+    assert auc["lm-reference-compressed"] == pytest.approx(norm.cdf(0.5), abs=0.018)  # 3 standard errors
+    assert auc["lm-loss"] < 0.58
+
+
+def test_learning_from_both_models_beats_either_alone(planted: Plant) -> None:
+    shape = {"lift": 0.5, "kept": 0.5, "noise": 1.0, "shared": 3.0, "texts": 1500}
+    shadows, one = planted(models=4, seed=9, **shape), planted(models=1, seed=10, **shape)
+    auc = {}
+    for form, variants in (("nr", [ORIGINAL]), ("sr", [ORIGINAL, "a"]), ("mr", [ORIGINAL, "a", "b"])):
+        attack = make_attack(f"lm-{form}-lr").fit(shadows.select(variants=variants))
+        auc[form] = roc_auc_score(one.member[0], attack.score(one.select(variants=variants).without_membership()))
+    assert auc["nr"] + 0.05 < auc["sr"] < auc["mr"]
+
+
+def test_lira_of_texts_is_lira_of_their_mean_log_likelihoods(planted: Plant) -> None:
+    from compleak.attacks.language_model.scores import mean_log_likelihood
+    from compleak.attacks.lira import lira_scores
+
+    shadows, one = (planted(models=n, seed=s, lift=1).select(variants=[ORIGINAL]) for n, s in ((6, 11), (1, 12)))
+    by_attack = make_attack("lm-lira-online-fixed-var").fit(shadows).score(one.without_membership())
+    target, references = (mean_log_likelihood(o.answers("log_likelihood")[:, 0]) for o in (one, shadows))
+    by_hand = lira_scores(target[0], references, shadows.member, variance="fixed")
+    np.testing.assert_allclose(by_attack, by_hand, rtol=1e-12)
+
+
+def test_rmia_of_texts_ranks_by_the_geometric_mean_probability(planted: Plant) -> None:
+    shadows, one = (planted(models=n, seed=s, lift=1).select(variants=[ORIGINAL]) for n, s in ((6, 13), (1, 14)))
+    score = make_attack("lm-rmia-online").fit(shadows).score(one.without_membership())
+    target, references = (np.exp(np.nanmean(o.answers("log_likelihood")[:, 0], axis=-1)) for o in (one, shadows))
+    ratio = target[0] / references.mean(axis=0)
+    np.testing.assert_array_equal(np.argsort(np.argsort(ratio)) / len(ratio), score)
