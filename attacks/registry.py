@@ -167,6 +167,7 @@ _OWN: dict[str, AttackInfo] = {
         for mode in ("online", "offline")
         for form, access, what in _FORMS
     },
+    **LANGUAGE_MODEL_ATTACKS,
     **ENCODER_ATTACKS,
     **LANGUAGE_MODEL_ATTACKS,
 }

@@ -141,7 +141,7 @@ def _show_plan(loaded: Suite, folder: Path, hands: int) -> None:
     table = Table(title=f"{loaded.name}: {loaded.description}", title_justify="left")
     for heading in ("stage", "nodes", "done", "to do", "time left", "disk"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
-    for line in filter(lambda line: line.nodes, lines):
+    for line in lines:
         left = line.nodes - line.done
         alone = 1 if line.stage == "latency" else min(hands, max(left, 1))
         table.add_row(

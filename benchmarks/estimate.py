@@ -67,7 +67,7 @@ def estimate(plan: Plan, store: Store) -> list[StageEstimate]:
     for node in plan.nodes:
         by_stage[node.stage].append(node)
     lines = []
-    for stage in STAGES:
+    for stage in filter(by_stage.__contains__, STAGES):
         nodes = by_stage[stage]
         done = [n for n in nodes if store.is_complete(n)]
         seen = [float(store.manifest(n)["seconds"]) for n in done]
@@ -83,7 +83,9 @@ def _seconds(plan: Plan, stage: str) -> float:
         return SECONDS_A_RECORD * 2 * suite.membership.evaluate * fmean(suite.counts())
     forward, _ = _costs(plan)
     views = 2 if isinstance(suite.training, EncoderRecipe) else 1
+    first = suite.pretraining
     passes = {
+        "pretrain": TRAINING_STEP * first.training.epochs * first.examples if first else 0,
         "train": TRAINING_STEP * views * suite.training.epochs * suite.membership.train,
         "compress": TRAINING_STEP * suite.finetuning.epochs * suite.membership.train,
         "observe": _observed(plan) * max(queries_of(suite, attack) for attack in suite.attacks),

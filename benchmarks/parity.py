@@ -42,7 +42,7 @@ class Parity:
         form: ``keras-twin``, or a framework's name for its float32 artifact.
         spread: standard deviation of the PyTorch network's logits, to compare the differences with.
         largest, mean: absolute difference of logits, over all examples and classes.
-        agreement: fraction of examples with the same top class.
+        agreement: fraction of examples with the same top class; of a language model, of tokens with the same next one.
     """
 
     network: str
@@ -63,7 +63,7 @@ def compare(target: Target, examples: NDArray[np.generic], folder: Path) -> Iter
 
     def parity(form: str, logits: NDArray[np.float32]) -> Parity:
         gap = np.abs(logits.astype(np.float64) - original)
-        same = float(np.mean(logits.argmax(axis=1) == original.argmax(axis=1)))
+        same = float(np.mean(logits.argmax(axis=-1) == original.argmax(axis=-1)))
         return Parity(network.name, form, float(original.std()), float(gap.max()), float(gap.mean()), same)
 
     yield parity("keras-twin", _twin_logits(target, examples))

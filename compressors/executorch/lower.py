@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...models.networks.encoders import MapAndMean
 from ..tflite.runtime import quiet as quiet_native
 
 LARGEST_BATCH = 32
@@ -80,6 +81,9 @@ def quantize(network: nn.Module, inputs: Tensor, *, dynamic: bool) -> nn.Module:
 
     quantizer = XNNPACKQuantizer()
     quantizer.set_global(get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic))
+    # An encoder's map and its mean suit no common scale: what makes them gets float32, and rounds nothing.
+    unrounded: Any = None
+    quantizer.set_module_type(MapAndMean, unrounded)
     prepared = prepare_pt2e(_export(network, inputs[:1]).module(), quantizer)
     with torch.no_grad():
         for start in range(0, len(inputs), LARGEST_BATCH):

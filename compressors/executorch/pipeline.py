@@ -16,7 +16,7 @@ from ...models.training import as_tensor
 from ..protocol import Finetuning, Target
 from ..pytorch_mobile.cluster import cluster
 from ..pytorch_mobile.finetune import finetune
-from ..pytorch_mobile.kernels import kernels, sample, tables
+from ..pytorch_mobile.kernels import Constraint, kernels, sample, tables
 from ..pytorch_mobile.prune import prune
 from ..settings import Setting
 from .lower import LARGEST_BATCH, lower, quantize, quiet
@@ -44,6 +44,12 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
     """
     inputs = sample(target.images, target.normalization, CALIBRATION_EXAMPLES, seed)
     train = partial(finetune, target=target, finetuning=finetuning, seed=seed)
+    held: list[Constraint] = []
+
+    def hold(trained: nn.Module) -> None:
+        for constraint in held:
+            constraint(trained)
+
     # The generators are forked for what PyTorch draws when it builds a layer, before the weights are put in.
     with torch.random.fork_rng():
         network = load_network(target.network, target.checkpoint).eval()
@@ -53,11 +59,11 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
             network = with_linear_layers(network)
         layers = (len(tables(network)), len(kernels(network)))
         if setting.pruning is not None:
-            constraint = prune(network, setting.pruning)
-            train(network, learning_rate=finetuning.learning_rate, constraint=constraint)
+            held.append(prune(network, setting.pruning))
+            train(network, learning_rate=finetuning.learning_rate, constraint=hold)
         if setting.clustering is not None:
-            constraint = cluster(network, setting.clustering.clusters, seed=seed)
-            train(network, learning_rate=finetuning.clustering_learning_rate, constraint=constraint)
+            held.append(cluster(network, setting.clustering.clusters, seed=seed))
+            train(network, learning_rate=finetuning.clustering_learning_rate, constraint=hold)
         with quiet():
             network.requires_grad_(False)
             kind = setting.quantization.kind if setting.quantization is not None else None

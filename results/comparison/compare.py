@@ -38,11 +38,16 @@ ATTACKS: dict[Holding, tuple[str, ...]] = {
     "artifact": (
         *("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "lira-online-fixed-var", "rmia-offline"),
         *("encodermi-v", "encodermi-t", "lpla-linf-gaussian-standardised", "partcrop-v2"),
+        *("lm-loss", "lm-nr-rf", "lm-lira-offline-fixed-var", "lm-rmia-offline"),
     ),
-    "artifact and original": ("compleak-sr2-rf", "joint-online-sr", "encodermi-v-sr", "partcrop-v2-sr"),
+    "artifact and original": (
+        *("compleak-sr2-rf", "joint-online-sr", "encodermi-v-sr", "partcrop-v2-sr"),
+        *("lm-reference-compressed", "lm-sr-rf"),
+    ),
     "several models": (
         *("compleak-mr", "compleak-mr-no-original", "joint-online-mr"),
         *("encodermi-v-mr", "encodermi-v-mr-no-original", "partcrop-v2-mr"),
+        *("lm-mr-lr", "lm-mr-no-original-lr"),
     ),
 }
 

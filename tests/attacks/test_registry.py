@@ -73,7 +73,7 @@ def test_a_seed_changes_what_is_drawn(shadows: Observations, target: Observation
     assert not np.array_equal(first, second)
 
 
-@pytest.mark.parametrize("name", [n for n, i in ATTACKS.items() if i.references])
+@pytest.mark.parametrize("name", [n for n, i in ATTACKS.items() if i.references and i.answer == "logits"])
 def test_an_attack_needs_as_many_shadows_as_it_says(name: str, planted: Plant, holding: Holding) -> None:
     least = ATTACKS[name].least_shadows("pool")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compleak.benchmarks.schema import SuiteError, built_in_suites, load_suite
+from compleak.benchmarks.schema import SuiteError, built_in_suites, load_suite, load_suites
 
 
 @pytest.fixture
@@ -16,6 +16,56 @@ def written(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["quickstart", "resnet-fashion", "resnet-cifar10", "power-fashion"])
 def test_built_in_suites_are_valid(name: str) -> None:
     assert load_suite(name).name == name
+
+
+PARTS = """
+parts:
+  small: {}
+  wide: {network.width: 32, training.epochs: 2}
+"""
+
+
+def test_each_part_is_a_suite_of_its_own(written: Path) -> None:
+    written.write_text(written.read_text() + PARTS)
+    suites = load_suites(str(written), ["seed=3"])
+    told = {part: (s.name, s.network.width, s.training.epochs, s.seed) for part, s in suites.items()}
+    assert told == {"small": ("quickstart-small", 16, 30, 3), "wide": ("quickstart-wide", 32, 2, 3)}
+    assert load_suites(f"{written}/wide", ["seed=3"]) == {"wide": suites["wide"]}
+    assert list(load_suites("quickstart")) == [""]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "says"),
+    [
+        ("", PARTS, "has the parts small, wide; name one of them, as .*/small"),
+        ("/big", PARTS, "has no part 'big'. It has: small, wide"),
+        ("/big", "", "has no part 'big'. It has: none"),
+        ("/small", "\nparts: [small]", "parts must map each part's name"),
+        ("/small", "\nparts: {small: {seed.x: 1}}", "part small: 'seed' is a value"),
+        (
+            "/small",
+            "\nparts: {small: {training.epoch: 1}}",
+            r"part small, is not a valid suite:\n  training\.epoch: no such",
+        ),
+    ],
+)
+def test_parts_that_are_none(written: Path, name: str, parts: str, says: str) -> None:
+    written.write_text(written.read_text() + parts)
+    with pytest.raises(SuiteError, match=says):
+        load_suite(f"{written}{name}")
+
+
+def test_what_a_network_is_for_decides_who_attacks_it(written: Path) -> None:
+    for overrides, says in (
+        (["network.name=resnet8-encoder"], "resnet8-encoder is an encoder; give training.method"),
+        (["training={method: simclr, epochs: 1}"], "resnet8 is no encoder; leave out training.method"),
+        (["training={method: simclr, epoch: 1}"], r"training\.epoch: no such field\. Did you mean 'epochs'"),
+        (["attacks=[lm-loss]"], "lm-loss: not for resnet8, whose task is classification"),
+        (["pretraining={examples: 2, training: {epochs: 1}}"], "pretraining is for text networks"),
+        (["encoder_queries.crop_scale=[0.2, 0.1]"], "crop_scale needs 0 < least"),
+    ):
+        with pytest.raises(SuiteError, match=says):
+            load_suite(str(written), overrides)
 
 
 def test_quickstart_has_four_settings_a_framework_and_every_family() -> None:

@@ -10,10 +10,10 @@ from compleak.benchmarks.store import Store
 from compleak.models.inputs import Normalization, Tokens
 from compleak.models.networks import NetworkSpec
 
-SUITES = ("text-quickstart", "gpt2-quickstart")
+SUITES = ("text-quickstart/bert", "text-quickstart/gpt2", "text-quickstart/gpt2-lm")
 
 
-@pytest.mark.parametrize(("name", "tokenizer"), zip(SUITES, ("minilm", "bpe-wordnet"), strict=True))
+@pytest.mark.parametrize(("name", "tokenizer"), zip(SUITES, ("minilm", "bpe-wordnet", "bpe-wordnet"), strict=True))
 def test_texts_are_tokenised_for_the_network_and_the_plan_names_its_module(name, tokenizer, tmp_path):
     suite = load_suite(name)
     assert suite.examples().tokenizer == tokenizer
@@ -23,7 +23,7 @@ def test_texts_are_tokenised_for_the_network_and_the_plan_names_its_module(name,
 
 
 def test_another_tokenizer_is_other_data_to_every_node():
-    keys = [{n.key for n in make_plan(load_suite("text-quickstart", more)).nodes} for more in ([], ["data.length=16"])]
+    keys = [{n.key for n in make_plan(load_suite(SUITES[0], more)).nodes} for more in ([], ["data.length=16"])]
     assert not keys[0] & keys[1]
 
 
@@ -43,12 +43,12 @@ def test_another_tokenizer_is_other_data_to_every_node():
 )
 def test_what_does_not_fit_is_refused(overrides, message):
     with pytest.raises(SuiteError, match=message):
-        load_suite("text-quickstart", overrides)
+        load_suite(SUITES[0], overrides)
 
 
 def test_specs_take_their_shapes_from_the_data():
     data = {"classes": 4, "normalization": {"vocabulary": 50, "length": 12}}
-    network = load_suite("gpt2-quickstart", ["network.layers=3"]).network.model_dump(mode="json")
+    network = load_suite(SUITES[1], ["network.layers=3"]).network.model_dump(mode="json")
     spec = network_of({"network": network}, data)
     assert (spec.layers, spec.width, spec.vocabulary, spec.length, spec.classes) == (3, 128, 50, 12, 4)
     assert normalization_in(data) == Tokens(vocabulary=50, length=12)

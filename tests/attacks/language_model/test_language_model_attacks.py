@@ -11,6 +11,7 @@ from compleak.attacks.held import NotFittedError
 from compleak.attacks.language_model.listing import LANGUAGE_MODEL_ATTACKS
 from compleak.attacks.observations import ORIGINAL, ObservationError, Observations
 from compleak.attacks.protocol import Attack
+from compleak.attacks.references import TooFewReferencesError
 from compleak.attacks.registry import make_attack
 
 Holding = Callable[[str, Observations], Observations]
@@ -93,6 +94,28 @@ def test_shadows_with_texts_of_one_token_or_none(name: str, holding: Holding, pl
     attack = make_attack(name, seed=1).fit(holding(name, changed(shadows, cut)))
     assert np.isfinite(attack.score(holding(name, changed(one, cut)).without_membership())).all()
     assert np.isfinite(attack.threshold)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if LANGUAGE_MODEL_ATTACKS[n].references])
+def test_an_attack_needs_as_many_shadows_as_it_says(name: str, planted: Plant, holding: Holding) -> None:
+    least = LANGUAGE_MODEL_ATTACKS[name].least_shadows("pool")
+
+    def score(shadows: int) -> np.ndarray:
+        world = holding(name, planted(models=2 + shadows, seed=4, lift=1.5))
+        attack = make_attack(name).fit(world.select(models=world.models[2:]))
+        return attack.score(world.select(models=world.models[:1]).without_membership())
+
+    assert np.isfinite(score(least)).all()
+    with pytest.raises(TooFewReferencesError):
+        score(least - 2 or 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_scores(name: str, fitted: Fit, holding: Holding, planted: Plant) -> None:
+    blind = holding(name, planted(models=1, seed=2, lift=1.5)).without_membership()
+    again = make_attack(name, seed=5).fit(holding(name, planted(models=8, seed=1, lift=1.5)))
+    np.testing.assert_array_equal(again.score(blind), fitted(name).score(blind))
+    assert again.threshold == fitted(name).threshold
 
 
 @pytest.mark.parametrize("name", NAMES)
