@@ -1,6 +1,6 @@
-"""``python -m compleak.benchmarks.parity``: do a network's logits survive the way into each framework's float32 file?
+"""``python -m compleak.benchmarks.parity``: do a network's answers survive the way into each framework's float32 file?
 
-Every network is trained a little on real data, and its logits on the same examples are compared with those of its
+Every network is trained a little on real data, and its answers on the same examples are compared with those of its
 Keras twin and of its float32 artifact in every framework: whatever a compressed artifact then leaks more or less
 does not come from the conversion.
 """
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,26 @@ from ..compressors.protocol import Finetuning, Target
 from ..compressors.registry import COMPRESSORS, make_compressor
 from ..compressors.settings import Setting
 from ..models.data import DataConfig, class_count, load_pool, normalization
-from ..models.networks import TEXT_NETWORKS, NetworkName
+from ..models.encoders.recipe import EncoderRecipe, Method
+from ..models.inputs import Transform
+from ..models.networks import ENCODERS, TEXT_NETWORKS, EncoderSpec, NetworkName, Spec, TextSpec, is_transformer, task_of
 from ..models.recipe import TrainingRecipe
 from .schema import Network
 from .stages.pool import network_of
 
+if TYPE_CHECKING:
+    from torch import nn
+
 IMAGES = "fashion-mnist"
 TEXTS = "wordnet-glosses"
 LENGTH = 32
-BY_NAME = (*get_args(NetworkName), *(name for name, info in TEXT_NETWORKS.items() if info.sizes is not None))
+BY_NAME = (
+    *get_args(NetworkName),
+    *(name for name, info in TEXT_NETWORKS.items() if info.sizes is not None),
+    *ENCODERS,
+)
+MOST_TEXTS = 64
+"""That a language model is compared on: it answers each token with its whole vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ def compare(target: Target, examples: NDArray[np.generic], folder: Path) -> Iter
         same = float(np.mean(logits.argmax(axis=-1) == original.argmax(axis=-1)))
         return Parity(network.name, form, float(original.std()), float(gap.max()), float(gap.mean()), same)
 
-    yield parity("keras-twin", _twin_logits(target, examples))
+    yield parity("keras-twin", _twin_answers(target, examples))
     for framework in COMPRESSORS:
         compressor = make_compressor(framework)
         if compressor.refusal(Setting(), network.name) is not None:
@@ -76,7 +87,7 @@ def compare(target: Target, examples: NDArray[np.generic], folder: Path) -> Iter
         yield parity(framework, compressor.predictor(artifact, transform)(examples))
 
 
-def _twin_logits(target: Target, examples: NDArray[np.generic]) -> NDArray[np.float32]:
+def _twin_answers(target: Target, examples: NDArray[np.generic]) -> NDArray[np.float32]:
     from ..compressors.tflite.runtime import prepare
     from ..models.keras_twins import twin_of
 
@@ -84,33 +95,49 @@ def _twin_logits(target: Target, examples: NDArray[np.generic]) -> NDArray[np.fl
     twin = twin_of(target.network, target.checkpoint)
     inputs = target.normalization(examples).astype(twin.inputs[0].dtype.as_numpy_dtype)
     batches = [twin(inputs[i : i + 64], training=False).numpy() for i in range(0, len(inputs), 64)]
-    logits: NDArray[np.float32] = np.concatenate(batches)
-    return logits
+    answers: NDArray[np.float32] = np.concatenate(batches)
+    return answers
 
 
 def trained(name: str, folder: Path, examples: int, epochs: int) -> tuple[Target, NDArray[np.generic]]:
     """A network trained on ``examples`` examples, with as many others to compare it on."""
     from ..models.checkpoints import save_checkpoint
-    from ..models.training import train
 
     chosen = Network.model_validate({"name": name})
     text = name in TEXT_NETWORKS
     config = DataConfig(name=TEXTS, length=LENGTH, tokenizer=chosen.tokenizer) if text else DataConfig(name=IMAGES)
     pool = load_pool(config)
     transform = normalization(pool)
-    data = {"classes": class_count(pool), "normalization": transform.model_dump(), "image": pool.inputs.shape[1:]}
-    spec = network_of({"network": chosen.model_dump()}, data)
     order = np.random.default_rng(0).permutation(len(pool.labels))[: 2 * examples]
     ids, others = np.sort(order[:examples]), np.sort(order[examples:])
-    recipe = (
+    if task_of(name) == "language-model":
+        others = others[:MOST_TEXTS]
+    members, rest = pool.inputs[ids], pool.inputs[others]
+    if name in ENCODERS:  # to 32 px, which every encoder's stride divides
+        members, rest = (np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0))) for images in (members, rest))
+    data = {"classes": class_count(pool), "normalization": transform.model_dump(), "image": members.shape[1:]}
+    spec = network_of({"network": chosen.model_dump()}, data)
+    checkpoint = folder / f"{name}.safetensors"
+    save_checkpoint(_module(spec, members, pool.labels[ids], transform, epochs), checkpoint)
+    return Target(spec, checkpoint, transform, members, pool.labels[ids]), rest
+
+
+def _module(
+    spec: Spec, inputs: NDArray[np.generic], labels: NDArray[np.int64], transform: Transform, epochs: int
+) -> nn.Module:
+    from ..models.encoders.train import train_encoder
+    from ..models.training import train
+
+    if isinstance(spec, EncoderSpec):
+        method: Method = "mae" if is_transformer(spec.name) else "simclr"
+        recipe = EncoderRecipe(method=method, epochs=epochs, batch_size=32)
+        return train_encoder(spec, recipe, inputs.astype(np.uint8, copy=False), transform, seed=0).module
+    usual = (
         TrainingRecipe(epochs=epochs, batch_size=16, learning_rate=3e-4, optimizer="adamw")
-        if text
+        if isinstance(spec, TextSpec)
         else TrainingRecipe(epochs=epochs, batch_size=32, learning_rate=0.05)
     )
-    module = train(spec, recipe, pool.inputs[ids], pool.labels[ids], transform, seed=0).module
-    checkpoint = folder / f"{name}.safetensors"
-    save_checkpoint(module, checkpoint)
-    return Target(spec, checkpoint, transform, pool.inputs[ids], pool.labels[ids]), pool.inputs[others]
+    return train(spec, usual, inputs, labels, transform, seed=0).module
 
 
 def main() -> None:
@@ -125,7 +152,7 @@ def main() -> None:
     if arguments.examples < 2 or arguments.epochs < 1:
         parser.error("--examples must be 2 or more, and --epochs 1 or more")
     sys.stdout.write(
-        "| network | form | std of the logits | largest difference | mean difference | same class |\n"
+        "| network | form | std of the answers | largest difference | mean difference | same class |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
     )
     for name in arguments.names or BY_NAME:

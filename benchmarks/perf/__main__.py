@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import bootstrap, features, lira, rmia
+from . import bootstrap, features, lira, partcrop, rmia
 from .comparison import Comparison, append
 
 BENCHMARKS: dict[str, Callable[[], list[Comparison]]] = {
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[], list[Comparison]]] = {
     "rmia": rmia.run,
     "bootstrap": bootstrap.run,
     "features": features.run,
+    "partcrop": partcrop.run,
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...models.inputs import Transform
-from ...models.networks import TEXT_NETWORKS, is_transformer
+from ...models.networks import TEXT_NETWORKS, is_transformer, task_of
 from ..protocol import Finetuning, Target, Weight
 from ..replacing import replacing
 from ..settings import Setting, SettingError
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 _INT8_VALUES = 256
 _FOLDED = "XNNPACK folds batch normalisation into the kernels: shared values are shared within an output channel."
-_FIXED = (
-    "The file takes texts by eights, and fewer are filled up with blank ones: one text takes it as long as eight."
-)
+_FIXED = "The file takes examples by eights; fewer are filled up with blank ones, and take as long as eight."
+_MEAN = "The mean is taken of the dequantized feature map, in float32: a map and its mean suit no common scale."
 _SPARED = "Embeddings are neither pruned nor clustered: dense layers are."
 _NOTES = {
     "dynamic": (
@@ -159,12 +158,15 @@ def _misfit_of(network: str, setting: Setting, kind: str) -> str | None:
 
 def _notes(setting: Setting, network: str) -> tuple[str, ...]:
     kind = setting.quantization.kind if setting.quantization is not None else ""
-    of_kind = {**_NOTES, **_TRANSFORMER_NOTES} if is_transformer(network) else _NOTES
-    notes = (of_kind[kind],) if kind else ()
-    if network not in TEXT_NETWORKS:
-        return (*((_FOLDED,) if setting.clustering is not None else ()), *notes)
+    text, transformer = network in TEXT_NETWORKS, is_transformer(network)
     scope = setting.pruning.scope if setting.pruning is not None else ""
-    if scope == "magnitude-embeddings":
-        return (_FIXED, "Embeddings are pruned as well.", *notes)
     shaped = setting.pruning is not None or setting.clustering is not None
-    return (_FIXED, *((_SPARED,) if shaped else ()), *notes)
+    notes = {
+        _FIXED: transformer,
+        _FOLDED: setting.clustering is not None and not transformer,
+        "Embeddings are pruned as well.": scope == "magnitude-embeddings",
+        _SPARED: text and shaped and scope != "magnitude-embeddings",
+        ({**_NOTES, **_TRANSFORMER_NOTES} if transformer else _NOTES).get(kind, ""): bool(kind),
+        _MEAN: task_of(network) == "encoder" and not transformer and kind == "int8-static",
+    }
+    return tuple(note for note, holds in notes.items() if holds)

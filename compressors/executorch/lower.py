@@ -17,8 +17,12 @@ from ..tflite.runtime import quiet as quiet_native
 LARGEST_BATCH = 32
 """A .pte file reserves memory for its largest batch when it is made, and takes none that is larger."""
 
-TEXTS = 8
-"""A .pte file of a network for texts takes so many at a time, no more and no fewer: see ``_export``."""
+FIXED_BATCH = 8
+"""What a .pte file of a transformer takes at a time, no more and no fewer.
+
+Where the batch is left open, the exporter calls tensors between two of a transformer's reshapes static (PyTorch 2.13,
+ExecuTorch 1.5), and the runtime refuses every batch but the largest.
+"""
 
 
 @contextmanager
@@ -41,14 +45,15 @@ def quantized_operators() -> None:
         import executorch.kernels.quantized  # noqa: F401
 
 
-def lower(network: nn.Module, example: Tensor) -> bytes:
-    """Export ``network`` and lower it to XNNPACK, for batches of 1 to ``LARGEST_BATCH`` images, or of ``TEXTS`` texts.
+def lower(network: nn.Module, example: Tensor, *, batch: int | None = None) -> bytes:
+    """Export ``network`` and lower it to XNNPACK.
 
     Lowering folds batch normalisation into the kernels before it.
 
     Args:
         network: in evaluation mode.
         example: one example, [1, ...]; only its shape and type matter.
+        batch: examples that it will take at a time; 1 to ``LARGEST_BATCH`` where None.
 
     Returns:
         The content of the .pte file.
@@ -57,7 +62,7 @@ def lower(network: nn.Module, example: Tensor) -> bytes:
     from executorch.exir import to_edge_transform_and_lower
 
     quantized_operators()
-    edge: Any = to_edge_transform_and_lower(_export(network, example), partitioner=[XnnpackPartitioner()])
+    edge: Any = to_edge_transform_and_lower(_export(network, example, batch), partitioner=[XnnpackPartitioner()])
     return bytes(edge.to_executorch().buffer)
 
 
@@ -79,12 +84,12 @@ def quantize(network: nn.Module, inputs: Tensor, *, dynamic: bool) -> nn.Module:
     )
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+    if isinstance(network, nn.Sequential) and isinstance(network[-1], MapAndMean):
+        # An encoder's map and its mean suit no common scale: what makes them gets float32, and rounds nothing.
+        return nn.Sequential(quantize(network[:-1], inputs, dynamic=dynamic), network[-1])
     quantizer = XNNPACKQuantizer()
     quantizer.set_global(get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic))
-    # An encoder's map and its mean suit no common scale: what makes them gets float32, and rounds nothing.
-    unrounded: Any = None
-    quantizer.set_module_type(MapAndMean, unrounded)
-    prepared = prepare_pt2e(_export(network, inputs[:1]).module(), quantizer)
+    prepared = prepare_pt2e(_export(network, inputs[:1], None).module(), quantizer)
     with torch.no_grad():
         for start in range(0, len(inputs), LARGEST_BATCH):
             prepared(inputs[start : start + LARGEST_BATCH])
@@ -92,12 +97,9 @@ def quantize(network: nn.Module, inputs: Tensor, *, dynamic: bool) -> nn.Module:
     return converted
 
 
-def _export(network: nn.Module, example: Tensor) -> Any:
+def _export(network: nn.Module, example: Tensor, batch: int | None) -> Any:
     # The example must fill the largest batch: memory for it is planned by the example's size.
-    text = not example.is_floating_point()
-    blank = torch.zeros(TEXTS if text else LARGEST_BATCH, *example.shape[1:], dtype=example.dtype)
-    # The library's GPT-2 reshapes its ids and its mask: where the batch is left open, the exporter calls tensors in
-    # between static, and the runtime refuses every other batch.
-    shapes = None if text else ({0: torch.export.Dim("batch", min=1, max=LARGEST_BATCH)},)
+    blank = torch.zeros(batch or LARGEST_BATCH, *example.shape[1:], dtype=example.dtype)
+    shapes = None if batch else ({0: torch.export.Dim("batch", min=1, max=LARGEST_BATCH)},)
     with torch.no_grad():
         return torch.export.export(network, (blank,), dynamic_shapes=shapes)

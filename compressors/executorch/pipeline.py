@@ -19,7 +19,7 @@ from ..pytorch_mobile.finetune import finetune
 from ..pytorch_mobile.kernels import Constraint, kernels, sample, tables
 from ..pytorch_mobile.prune import prune
 from ..settings import Setting
-from .lower import LARGEST_BATCH, lower, quantize, quiet
+from .lower import FIXED_BATCH, LARGEST_BATCH, lower, quantize, quiet
 from .narrow import Half, quantize_dense
 from .predictor import PtePredictor
 from .readback import ArtifactError, read_weights
@@ -73,7 +73,7 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
                 network = quantize_dense(network)
             elif kind is not None:
                 network = quantize(network, inputs, dynamic=kind == "dynamic")
-            content = lower(network, inputs[:1])
+            content = lower(network, inputs[:1], batch=FIXED_BATCH if is_transformer(target.network.name) else None)
     _verify(content, network, target, layers, tolerance=_TOLERANCE.get(kind or "", 1e-4))
     return content
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ...models.inputs import Transform
 from .lower import quantized_operators, quiet
-from .readback import ArtifactError
+from .readback import ArtifactError, takes_one_size
 
 
 class _Threads:
@@ -77,7 +76,7 @@ class PtePredictor:
         self._method, self._resets = self._load()
         about = self._method.metadata
         self._most, *self._example = (int(n) for n in about.input_tensor_meta(0).sizes())
-        self._fixed = len(self._example) == 1
+        self._fixed = takes_one_size(self._content)
         if len(self._example) not in (1, 3) or len(about.output_tensor_meta(0).sizes()) < 2:
             raise ArtifactError(f"{path} takes examples of shape {self._example}, not a batch of images or texts.")
         self._batch_size = min(batch_size, self._most)
@@ -107,8 +106,8 @@ class PtePredictor:
         from ...models.training import as_tensor
 
         inputs = as_tensor(self._normalization(examples)).contiguous()
-        if self._fixed:  # filled up with blank texts
-            inputs = F.pad(inputs, (0, 0, 0, self._most - len(inputs)))
+        if self._fixed:  # filled up with blank examples
+            inputs = torch.cat([inputs, inputs.new_zeros(self._most - len(inputs), *inputs.shape[1:])])
         with torch.no_grad():
             answers: NDArray[np.float32] = self._method.execute([inputs])[0].numpy().astype(np.float32)
         return answers[: len(examples)]

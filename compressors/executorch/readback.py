@@ -70,6 +70,17 @@ def read_weights(content: bytes) -> tuple[Weight, ...]:
     return tuple(weights)
 
 
+def takes_one_size(content: bytes) -> bool:
+    """Whether a .pte file takes batches of one size only, and not smaller ones as well.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    with quiet():
+        plan = _parse(content).program.execution_plan[0]
+    return plan.values[plan.inputs[0]].val.shape_dynamism.name == "STATIC"
+
+
 def _parse(content: bytes) -> Any:
     from executorch.exir._serialize._program import deserialize_pte_binary
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +79,10 @@ def _all_but(operators: list[str], converter: Any) -> bytes:
     import tensorflow as tf
 
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=operators, denylisted_nodes=[_ANSWER])
-    debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # It makes an interpreter of TensorFlow's own, which is deprecated.
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
+        )
     content: bytes = debugger.get_nondebug_quantized_model()
     return content

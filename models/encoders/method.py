@@ -52,7 +52,12 @@ def build_method(encoder: nn.Module, spec: EncoderSpec, recipe: EncoderRecipe) -
 
 
 def mlp(widths: Sequence[int]) -> nn.Sequential:
-    """Dense layers, each but the last with batch normalisation and a ReLU: the usual projector or predictor."""
+    """Dense layers, each but the last with batch normalisation and a ReLU: the usual projector or predictor.
+
+    Args:
+        widths: from the inputs to the outputs; a layer of 0 is none.
+    """
+    widths = [width for width in widths if width]
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths[:-1]):
         layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()]

@@ -143,7 +143,8 @@ class EncoderRecipe(BaseModel):
         temperature: of the softmax; DINO's student's.
         teacher_temperature: DINO's teacher's.
         centre_momentum: how much of DINO's centre is kept at each step.
-        hidden: width of the projector's hidden layer or layers.
+        hidden: width of the projector's hidden layer or layers; 0 for none, as MoCo's first version and EncoderMI have
+            it, but for DINO. Without one, the embedding itself is what is drawn together, and leaks more.
         projection: dimensions that the projector ends in; DINO's bottleneck.
         prediction_hidden: width of the predictor's hidden layer.
         prototypes: dimensions that DINO's head ends in.
@@ -174,7 +175,7 @@ class EncoderRecipe(BaseModel):
     temperature: float | None = Field(default=None, gt=0)
     teacher_temperature: float | None = Field(default=None, gt=0)
     centre_momentum: float | None = Field(default=None, ge=0, lt=1)
-    hidden: int | None = Field(default=None, ge=1)
+    hidden: int | None = Field(default=None, ge=0)
     projection: int | None = Field(default=None, ge=2)
     prediction_hidden: int | None = Field(default=None, ge=1)
     prototypes: int | None = Field(default=None, ge=2)
@@ -212,6 +213,8 @@ class EncoderRecipe(BaseModel):
             raise ValueError(f"Epoch {late[0]} is not one of 1 to {self.epochs}: see stop_epoch and checkpoints.")
         if late := [epoch for epoch in self.checkpoints if epoch > self.last_epoch]:
             raise ValueError(f"No checkpoint can be kept in epoch {late[0]}: training stops after {self.last_epoch}.")
+        if self.hidden == 0 and self.method == "dino":
+            raise ValueError("DINO's head has hidden layers: give hidden 1 or more.")
         if self.dp is not None and self.method != "mae":
             raise ValueError(
                 f"Private training clips each example's gradient, and under {self.method} an example's loss depends on "

@@ -1,4 +1,4 @@
-"""What must hold of every attack on classifiers in the table: it finds a planted signal, finds nothing in nothing, and plays fair."""
+"""What must hold of every attack on classifiers: it finds a planted signal, finds nothing in none, and plays fair."""
 
 from collections.abc import Callable
 

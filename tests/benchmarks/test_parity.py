@@ -8,8 +8,8 @@ from compleak.benchmarks import parity
 from compleak.compressors.protocol import Target
 from compleak.compressors.registry import COMPRESSORS
 from compleak.models.checkpoints import save_checkpoint
-from compleak.models.inputs import Normalization
-from compleak.models.networks import NetworkSpec, build
+from compleak.models.inputs import Normalization, Tokens
+from compleak.models.networks import EncoderSpec, NetworkSpec, TextSpec, build
 
 
 @pytest.mark.tflite
@@ -21,14 +21,44 @@ def test_every_form_of_a_network_is_compared_and_none_moves_its_logits(tmp_path,
     normalization = Normalization(mean=(0.5,), std=(0.25,))
     target = Target(spec, tmp_path / "m.safetensors", normalization, images, np.arange(40) % 3)
     monkeypatch.setattr(parity, "COMPRESSORS", {"tflite": COMPRESSORS["tflite"]})
-    twin_logits = parity._twin_logits
-    monkeypatch.setattr(parity, "_twin_logits", lambda *arguments: twin_logits(*arguments) + np.eye(40, 3) * 0.5)
+    twin_answers = parity._twin_answers
+    monkeypatch.setattr(parity, "_twin_answers", lambda *arguments: twin_answers(*arguments) + np.eye(40, 3) * 0.5)
     twin, tflite = parity.compare(target, images, tmp_path)
     assert (twin.form, tflite.form) == ("keras-twin", "tflite")
     assert twin.largest == pytest.approx(0.5, abs=1e-4)
     assert twin.mean == pytest.approx(3 * 0.5 / 120, abs=1e-4)
     assert 0 < tflite.largest < 1e-4 and tflite.agreement == 1
     assert twin.spread == tflite.spread > 0.01
+
+
+@pytest.mark.tflite
+@pytest.mark.parametrize(
+    "spec",
+    [
+        EncoderSpec(name="vit-tiny", width=16, layers=1, image=(8, 8, 1)),
+        TextSpec(
+            name="gpt2-mini-lm", layers=1, width=16, heads=2, intermediate=32, vocabulary=40, length=8, classes=2
+        ),
+    ],
+    ids=lambda spec: spec.name,
+)
+def test_answers_of_every_shape_are_compared_vector_by_vector(spec, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    save_checkpoint(build(spec).eval(), tmp_path / "m.safetensors")
+    rng = np.random.default_rng(0)
+    texts = isinstance(spec, TextSpec)
+    inputs = rng.integers(1, 40, (20, 8)).astype(np.int32) if texts else rng.integers(0, 256, (20, 8, 8, 1), np.uint8)
+    transform = Tokens(vocabulary=40, length=8) if texts else Normalization(mean=(0.5,), std=(0.25,))
+    target = Target(spec, tmp_path / "m.safetensors", transform, inputs, np.zeros(20, np.int64))
+    monkeypatch.setattr(parity, "COMPRESSORS", {"pytorch-mobile": COMPRESSORS["pytorch-mobile"]})
+    twin_answers = parity._twin_answers
+    shift = np.zeros((20, *spec.outputs), np.float32)
+    shift[:, 0, -1] = 100  # of one vector of each answer
+    monkeypatch.setattr(parity, "_twin_answers", lambda *arguments: twin_answers(*arguments) + shift)
+    twin, mobile = parity.compare(target, inputs, tmp_path)
+    assert twin.agreement == pytest.approx(1 - 1 / spec.outputs[0], abs=0.03)
+    assert mobile.largest < 1e-4 and mobile.agreement == 1
+    assert spec.name in parity.BY_NAME
 
 
 @pytest.mark.parametrize(

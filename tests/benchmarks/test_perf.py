@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compleak.benchmarks.perf import __main__, bootstrap, features, lira, rmia
+from compleak.benchmarks.perf import __main__, bootstrap, features, lira, partcrop, rmia
 from compleak.benchmarks.perf.comparison import append, compare
 
 SMALL = {
@@ -13,6 +13,7 @@ SMALL = {
     "rmia": lambda: rmia.run(examples=1_000, population=500),
     "bootstrap": lambda: bootstrap.run(examples=2_000, resamples=400, looped=40),
     "features": lambda: features.run(records=200, walked=50),
+    "partcrop": lambda: partcrop.run(images=4, crops=8, looped=4),
 }
 
 

@@ -16,7 +16,9 @@ from compleak.models.networks import EncoderSpec, build
 from compleak.models.training import as_tensor, predict_logits
 
 NORMALIZATION = Normalization(mean=(0.5,), std=(0.25,))
-FINETUNING = Finetuning(epochs=2, batch_size=32)
+CONVOLUTIONS = Finetuning(epochs=2, batch_size=32)
+ATTENTION = Finetuning(epochs=2, batch_size=32, learning_rate=3e-3, optimizer="adamw")
+FINETUNING = {"resnet8-encoder": CONVOLUTIONS, "resnet18-encoder": CONVOLUTIONS, "vit-tiny": ATTENTION}
 SPECS = {
     "resnet8-encoder": EncoderSpec(name="resnet8-encoder", width=8, image=(16, 16, 1)),
     "resnet18-encoder": EncoderSpec(name="resnet18-encoder", width=4, image=(16, 16, 1)),
@@ -91,7 +93,7 @@ def make(targets, tmp_path_factory):
         path = folder / f"{framework}-{network}-{setting}"
         if not path.exists():
             adapter = make_compressor(framework)
-            adapter.compress(targets(network), parse_setting(setting), FINETUNING, path, seed=3)
+            adapter.compress(targets(network), parse_setting(setting), FINETUNING[network], path, seed=3)
         return path
 
     return artifact
@@ -203,7 +205,7 @@ def test_int8_normalisation_would_spoil_a_vision_transformer(make, targets, tmp_
     target, setting = targets("vit-tiny"), "quantization-int8-static"
     mixed = distance(answers_of("tflite", make("tflite", "vit-tiny", setting), target), original(target))
     monkeypatch.setattr(convert, "float_operators", lambda model: [])
-    make_compressor("tflite").compress(target, parse_setting(setting), FINETUNING, tmp_path / "whole", seed=3)
+    make_compressor("tflite").compress(target, parse_setting(setting), ATTENTION, tmp_path / "whole", seed=3)
     whole = distance(answers_of("tflite", tmp_path / "whole", target), original(target))
     assert whole[0] > 100 * mixed[0] and whole[1] > 100 * mixed[1]
 
@@ -212,7 +214,7 @@ def test_int8_normalisation_would_spoil_a_vision_transformer(make, targets, tmp_
 def test_the_same_arguments_give_the_same_bytes_and_labels_do_not_matter(framework, make, targets, tmp_path):
     target, setting = targets("resnet8-encoder"), "pruning-magnitude-0.6"
     other = Target(target.network, target.checkpoint, NORMALIZATION, target.images, np.arange(160) % 7)
-    make_compressor(framework).compress(other, parse_setting(setting), FINETUNING, tmp_path / "again", seed=3)
+    make_compressor(framework).compress(other, parse_setting(setting), CONVOLUTIONS, tmp_path / "again", seed=3)
     assert (tmp_path / "again").read_bytes() == make(framework, "resnet8-encoder", setting).read_bytes()
 
 
@@ -236,22 +238,22 @@ def test_what_does_not_work_is_refused_with_the_reason(framework, network, setti
     adapter = make_compressor(framework)
     assert reason in adapter.refusal(parse_setting(setting), network)
     with pytest.raises(SettingError, match=reason):
-        adapter.compress(targets(network), parse_setting(setting), FINETUNING, tmp_path / "x", seed=0)
+        adapter.compress(targets(network), parse_setting(setting), CONVOLUTIONS, tmp_path / "x", seed=0)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("framework", "network", "setting", "note"),
+    ("network", "mobile", "tflite"),
     [
-        ("pytorch-mobile", "resnet8-encoder", "quantization-int8-static", "The mean is taken of the dequantized"),
-        ("pytorch-mobile", "vit-tiny", "quantization-int8-static", "The patches' convolution and dense layers compute"),
-        of_tflite("tflite", "resnet8-encoder", "quantization-int8-static", "The mean is taken of the dequantized"),
-        of_tflite("tflite", "vit-tiny", "quantization-int8-static", "Layer normalisation, additions and scaling stay"),
+        ("resnet8-encoder", "The mean is taken of the dequantized", "The mean is taken of the dequantized"),
+        ("vit-tiny", "The patches' convolution and dense layers compute", "Layer normalisation, additions and scaling"),
     ],
 )
-def test_notes_say_what_stays_float(framework, network, setting, note, targets, tmp_path):
-    adapter = make_compressor(framework)
-    notes = adapter.compress(targets(network), parse_setting(setting), FINETUNING, tmp_path / "x", seed=0)
-    assert note in " ".join(notes)
-    plain = adapter.compress(targets(network), parse_setting("float32"), FINETUNING, tmp_path / "y", seed=0)
-    assert note not in " ".join(plain)
+def test_notes_say_what_int8_leaves_float(network, mobile, tflite):
+    from compleak.compressors.pytorch_mobile.adapter import _notes
+    from compleak.compressors.tflite.pipeline import _notes as notes_of_tflite
+
+    int8, plain = parse_setting("quantization-int8-static"), parse_setting("float32")
+    assert mobile in " ".join(_notes(int8, network))
+    assert tflite in " ".join(notes_of_tflite(SPECS[network], int8, 0))
+    assert _notes(plain, network) == notes_of_tflite(SPECS[network], plain, 0) == ()

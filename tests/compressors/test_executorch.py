@@ -256,7 +256,6 @@ def test_every_network_compresses(network, tmp_path):
         ("quantization-int4-weights", None, "no kernels that widen"),
         ("pruning-magnitude-embeddings-0.6", "resnet8", "no embeddings"),
         ("clustering-k256+quantization-dynamic", "resnet8", "no more than 256 values"),
-        ("float32", "bert-tiny", "images only"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_reason_and_nothing_is_written(name, network, why, target, tmp_path):

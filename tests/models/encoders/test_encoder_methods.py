@@ -68,6 +68,13 @@ def test_nt_xent_worked_out_by_hand_on_the_circle():
     torch.testing.assert_close(simclr.nt_xent(first, second, temperature=t), torch.tensor(expected))
 
 
+@pytest.mark.parametrize("name", ["simclr", "moco", "byol"])
+def test_a_projector_without_a_hidden_layer_is_one_dense_layer(name):
+    projector = made(name, hidden=0).projector
+    assert [type(layer) for layer in projector] == [nn.Linear]
+    assert projector[0].weight.shape == (4, 16)
+
+
 # MoCo
 
 

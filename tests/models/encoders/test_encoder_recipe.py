@@ -29,6 +29,7 @@ def test_what_is_not_given_is_the_method_s_own_and_survives_a_round_trip(method)
         ({"method": "byol", "checkpoints": (0,)}, "Epoch 0 is not one of 1 to 10"),
         ({"method": "byol", "stop_epoch": 4, "checkpoints": (5,)}, "training stops after 4"),
         ({"method": "simclr", "dp": {"epsilon": 8}}, "under simclr an example's loss depends on the others"),
+        ({"method": "dino", "hidden": 0}, "DINO's head has hidden layers"),
         ({"method": "mae", "dp": {}}, "either an epsilon or a noise_multiplier"),
         ({"method": "mae", "dp": {"epsilon": 8, "noise_multiplier": 1}}, "either an epsilon or a noise_multiplier"),
         ({"method": "swav"}, "'simclr', 'moco'"),
