@@ -54,6 +54,8 @@ class AttackInfo:
 
     def least_shadows(self, design: Literal["disjoint", "pool"]) -> int:
         """Shadows without which it is undefined; in the pool design every pair of them has an example IN once."""
+        if self.known == "partial":
+            return 0
         return max(1, self.references * (2 if design == "pool" else 1))
 
     def arguments(self, seed: int) -> dict[str, Any]:

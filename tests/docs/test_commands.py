@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from compleak.benchmarks.cli import app
-from compleak.benchmarks.schema import built_in_suites, load_suite
+from compleak.benchmarks.schema import built_in_suites, load_suites
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +51,7 @@ def test_commands_are_parsed_as_the_program_would(shown):
                 raise AssertionError(f"{place}: {shlex.join(words)}: {error}") from error
             overrides = values.get("settings") or ()
             if values.get("suite") in built_in_suites() and not any("path=" in o for o in overrides):
-                load_suite(values["suite"], overrides)
+                load_suites(values["suite"], overrides)
     assert found > 20
 
 

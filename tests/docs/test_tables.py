@@ -8,10 +8,12 @@ import yaml
 from pydantic import BaseModel
 
 from compleak.attacks.registry import ATTACKS
-from compleak.benchmarks.schema import Suite, built_in_suites
+from compleak.benchmarks.schema import Pretraining, Suite, built_in_suites
 from compleak.compressors.registry import make_compressor
 from compleak.compressors.settings import _EXAMPLES, parse_setting
 from compleak.models.data import DATASETS
+from compleak.models.encoders.recipe import RECIPES, EncoderRecipe, Privacy
+from compleak.models.recipe import TrainingRecipe
 
 
 def test_every_attack_is_described_with_its_access_queries_and_shadows(table):
@@ -20,7 +22,7 @@ def test_every_attack_is_described_with_its_access_queries_and_shadows(table):
     }
     known = {
         name: (
-            info.access,
+            info.stated_access,
             str(info.queries),
             f"{'no' if 'online' in name else info.least_shadows('disjoint')}, {info.least_shadows('pool')}",
         )
@@ -58,14 +60,25 @@ def test_every_form_of_a_setting_is_in_the_table(table):
 
 def test_every_field_of_a_suite_is_described_with_its_default(table):
     documented = {name: default for name, default, _ in table("suites.md", "field")}
-    assert documented == dict(_fields(Suite))
+    apart = dict(_fields(TrainingRecipe, "training.")) | {
+        f"pretraining.{n}": "needed" for n in Pretraining.model_fields
+    }
+    assert documented == dict(_fields(Suite)) | apart
+
+
+def test_every_field_of_an_encoders_recipe_is_described(table):
+    documented = [name for name, _, _ in table("encoders.md", "field")]
+    nested = [f"training.dp.{name}" for name in Privacy.model_fields]
+    assert documented == [*(f"training.{name}" for name in EncoderRecipe.model_fields), *nested]
+    by_method = {line[0]: line[1:] for line in table("encoders.md", "method")}
+    assert by_method.keys() == RECIPES.keys()
 
 
 def _fields(model, prefix=""):
     for name, field in model.model_fields.items():
         nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
         if not prefix or not nested:
-            nothing_to_say = prefix == "" and name in ("statistics", "execution", "finetuning")
+            nothing_to_say = prefix == "" and name in ("statistics", "execution", "finetuning", "encoder_queries")
             default = "all defaults" if nothing_to_say else _default(field)
             if not (prefix == "" and name in ("statistics", "execution") and not nested):
                 yield prefix + name, default
