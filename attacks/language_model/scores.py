@@ -47,7 +47,8 @@ def min_k(log_likelihood: Floats, fraction: float = 0.2) -> Floats:
 def zlib_calibrated(log_likelihood: Floats, zlib_bytes: Integers) -> Floats:
     """Mean log-likelihood over the text's zlib entropy in bits (Carlini et al. 2021, section 5.2).
 
-    A text that is likely because it repeats itself compresses well too.
+    A text that is likely because it repeats itself compresses well too. The paper's texts are all of one length; where
+    lengths differ, the score follows the length, and it is a weak attack.
 
     Args:
         log_likelihood: [..., texts, tokens].
@@ -65,8 +66,9 @@ def reference_calibrated(log_likelihood: Floats, reference: Floats) -> Floats:
     """How much likelier the model finds a text than a reference does (Watson et al. 2022, equation 3).
 
     The difference of mean log-likelihoods; Carlini et al. 2021 (section 5.2) divide one by the other. The reference
-    may be a model trained on other texts, the base model before fine-tuning, or, as nobody has tried: the compressed
-    model of the same original (ours), which has kept what is common to all texts better than what is a single one's.
+    may be a model trained on other texts, the base model before fine-tuning, or the compressed model of the same
+    original (ours): it says something only where compression took away more of what is a single text's than of what is
+    common to all.
 
     Args:
         log_likelihood: of the model, [..., tokens].

@@ -32,6 +32,10 @@ _TRANSFORMER_NOTES = {
         "Dense layers have int8 weights and round their input to int8 as they run, for each position by itself; "
         "embeddings are stored as int8; attention, normalisation and GELU are computed in float32."
     ),
+    "int8-static": (
+        "The patches' convolution, dense layers and additions compute in int8, by calibrated ranges; attention, "
+        "normalisation and GELU in float32."
+    ),
     "float16": "Stored and computed in float16 throughout; only the answer is widened, so it has 11 significant bits.",
 }
 _UNAVAILABLE = {

@@ -65,9 +65,7 @@ def quantize_dense(network: nn.Module) -> nn.Module:
     from torchao.quantization.granularity import PerAxis
 
     narrow = copy.deepcopy(network)
-    quantize_(
-        narrow, Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int8, weight_granularity=PerAxis(0))
-    )
+    quantize_(narrow, Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int8, weight_granularity=PerAxis(0)))
     for name, table in tables(narrow).items():
         narrow.set_submodule(name, Int8Table(table))
     return narrow

@@ -36,9 +36,7 @@ def test_every_form_of_a_network_is_compared_and_none_moves_its_logits(tmp_path,
     "spec",
     [
         EncoderSpec(name="vit-tiny", width=16, layers=1, image=(8, 8, 1)),
-        TextSpec(
-            name="gpt2-mini-lm", layers=1, width=16, heads=2, intermediate=32, vocabulary=40, length=8, classes=2
-        ),
+        TextSpec(name="gpt2-mini-lm", layers=1, width=16, heads=2, intermediate=32, vocabulary=40, length=8, classes=2),
     ],
     ids=lambda spec: spec.name,
 )

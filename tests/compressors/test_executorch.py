@@ -17,7 +17,7 @@ from compleak.compressors.registry import make_compressor
 from compleak.compressors.settings import SettingError, parse_setting
 from compleak.models.checkpoints import load_network, save_checkpoint
 from compleak.models.inputs import Normalization
-from compleak.models.networks import NetworkSpec
+from compleak.models.networks import EncoderSpec, NetworkSpec, build
 from compleak.models.recipe import TrainingRecipe
 from compleak.models.training import predict_logits, train
 
@@ -247,10 +247,34 @@ def test_every_network_compresses(network, tmp_path):
             np.testing.assert_allclose(logits, eager, atol=1e-4)
 
 
+@needs_executorch
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["resnet8-encoder", "vit-tiny"])
+def test_encoders_answer_with_their_embedding_and_map(network, tmp_path):
+    sizes = {"width": 64, "layers": 1} if network == "vit-tiny" else {"width": 4}
+    spec = EncoderSpec(name=network, image=(12, 12, 2), **sizes)
+    torch.manual_seed(0)
+    save_checkpoint(build(spec).eval(), tmp_path / "model.safetensors")
+    images = np.random.default_rng(0).integers(0, 256, (11, 12, 12, 2)).astype(np.uint8)
+    target = Target(spec, tmp_path / "model.safetensors", NORMALIZATION, images, np.zeros(11, np.int64))
+    eager = predict_logits(load_network(spec, target.checkpoint), images, NORMALIZATION)
+    for name, atol in (("float32", 1e-4), ("quantization-int8-static", 0.5), ("quantization-dynamic", 0.2)):
+        path = tmp_path / f"{name}.pte"
+        ADAPTER.compress(target, parse_setting(name), FINETUNING, path, seed=0)
+        check(parse_setting(name), ADAPTER.weights(path))
+        answers = ADAPTER.predictor(path, NORMALIZATION, batch_size=5)(images)
+        assert answers.shape == (11, *spec.outputs)
+        np.testing.assert_allclose(answers, eager, atol=atol)
+        if network == "resnet8-encoder":  # int8 rounds the map, and not its mean
+            np.testing.assert_allclose(answers[:, 0], answers[:, 1:].mean(axis=1), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "network", "why"),
     [
         ("quantization-float16", "resnet8", "as float32"),
+        ("quantization-float16", "vit-tiny", "as float32"),
+        ("pruning-filter-l1-0.5", "vit-tiny", "no convolution"),
         ("quantization-int8-qat", "resnet8", "exported graph"),
         ("quantization-int8-weights", None, "no kernels that widen"),
         ("quantization-int4-weights", None, "no kernels that widen"),
