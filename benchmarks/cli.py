@@ -60,7 +60,7 @@ def main() -> None:
     from ..plugins import PluginError
     from ..results.comparison.baselines import CompareError
     from ..results.metrics import ScoreError
-    from ..results.publish import PublishError
+    from ..results.publishing.publish import PublishError
     from ..results.report.libraries import LibraryError
     from ..results.store import ResultsError
     from .audit import AuditError

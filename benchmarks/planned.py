@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from .. import __version__
 from ..compressors.settings import SettingError
 from ..models.data import DataError
-from ..results.provenance import Code
-from ..results.verify import Expectation, PlanError
+from ..results.publishing.provenance import Code
+from ..results.publishing.verify import Expectation, PlanError
 from .plan import Plan, make_plan
 from .rows import planned_cells
-from .schema import Suite, SuiteError, built_in_suites, load_suite
+from .schema import Suite, SuiteError, asked_by, load_suite
 
 _ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = "results/leaderboards"
@@ -59,15 +59,16 @@ def code_of(suite: Mapping[str, Any], run_id: str) -> Code:
 def command_for(suite: Mapping[str, Any]) -> str:
     """The command that runs ``suite``: of the built-in suite of its name with what differs, or of a file."""
     name = str(suite.get("name", ""))
-    if name not in built_in_suites():
+    asked = asked_by().get(name)
+    if asked is None:
         return "save the key 'suite' as suite.yaml (JSON is YAML), then: compleak run suite.yaml"
-    built_in = load_suite(name).model_dump(mode="json")
+    built_in = load_suite(asked).model_dump(mode="json")
     changes = [
         shlex.quote(f"{path}={json.dumps(value)}")
         for path, value in _changed(built_in, suite)
         if path not in ("name", "description")
     ]
-    return " ".join(["compleak run", name, *(f"--set {change}" for change in changes)])
+    return " ".join(["compleak run", asked, *(f"--set {change}" for change in changes)])
 
 
 def _plan(suite: Mapping[str, Any]) -> tuple[Plan, bool]:

@@ -307,6 +307,15 @@ def built_in_suites() -> dict[str, Path]:
     return {Path(f.name).stem: Path(str(f)) for f in folder.iterdir() if f.name.endswith(".yaml")}
 
 
+def asked_by() -> dict[str, str]:
+    """How each suite that ships with the package is asked for: name of the suite -> ``FILE``, or ``FILE/PART``."""
+    found = {}
+    for name, path in built_in_suites().items():
+        parts = _content_of(path).get("parts")
+        found |= {f"{name}-{part}": f"{name}/{part}" for part in parts} if parts else {name: name}
+    return found
+
+
 def load_suite(name: str, overrides: Sequence[str] = ()) -> Suite:
     """Read the one suite of this name or path; see ``load_suites``.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ... import __version__
 from ...attacks.observations import ORIGINAL
-from ...results.provenance import recipe_sha256
+from ...results.publishing.provenance import recipe_sha256
 from ...results.records import Row
 from ...results.scores import Scores
 from . import AuditError

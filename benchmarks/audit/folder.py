@@ -25,11 +25,11 @@ from typing import Any
 import yaml
 
 from ...results.leaderboard import write_leaderboard
+from ...results.publishing.run_folder import MANIFEST
+from ...results.publishing.verify_audit import AUDIT, FACTS, SUMMARY, SUMMARY_SHA256, facts_of
 from ...results.records import Row
-from ...results.run_folder import MANIFEST
 from ...results.scores import Scores, write_atomically, write_scores
 from ...results.store import LEADERBOARD, SUITE, ResultsError, open_results
-from ...results.verify_audit import AUDIT, FACTS, SUMMARY, SUMMARY_SHA256, facts_of
 from ..store import sha256_of
 from . import AuditError
 

@@ -46,7 +46,7 @@ def publish_command(
     """
     from rich.console import Console
 
-    from ...results.publish import UnverifiedError, publish
+    from ...results.publishing.publish import UnverifiedError, publish
     from ...results.store import runs_in
     from ..planned import code_of, command_for, expectation
 

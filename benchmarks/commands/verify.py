@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ...results.verify import Verification
+    from ...results.publishing.verify import Verification
 
 DISAGREES = 1
 
@@ -43,7 +43,7 @@ def verify_command(
 
     from rich.console import Console
 
-    from ...results.verify import verify
+    from ...results.publishing.verify import verify
     from ..planned import expectation
 
     found = [verify(path, planner=expectation, pack=scores) for path in _leaderboards(paths)]

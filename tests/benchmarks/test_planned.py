@@ -8,9 +8,9 @@ import yaml
 
 from compleak.benchmarks.plan import make_plan
 from compleak.benchmarks.planned import code_of, command_for, expectation
-from compleak.benchmarks.schema import built_in_suites, load_suite
-from compleak.results.provenance import recipe_sha256
-from compleak.results.verify import PlanError
+from compleak.benchmarks.schema import asked_by, load_suite
+from compleak.results.publishing.provenance import recipe_sha256
+from compleak.results.publishing.verify import PlanError
 
 
 def as_kept(suite):
@@ -18,7 +18,7 @@ def as_kept(suite):
     return yaml.safe_load(yaml.safe_dump(suite.model_dump(mode="json"), sort_keys=False))
 
 
-@pytest.mark.parametrize("name", sorted(built_in_suites()))
+@pytest.mark.parametrize("name", sorted(asked_by().values()))
 def test_a_kept_suite_hashes_as_the_plan_does(name):
     suite = load_suite(name, ["training.weight_decay=1e-5", "training.learning_rate=1.0", "description=é"])
     assert recipe_sha256(as_kept(suite)) == make_plan(suite).recipe_sha256

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from compleak.benchmarks.planned import expectation
-from compleak.results.verify import verify
+from compleak.results.publishing.verify import verify
 
 PUBLISHED = sorted((Path(__file__).parents[2] / "results" / "leaderboards").glob("*-v1.csv"))
 

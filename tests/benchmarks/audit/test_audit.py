@@ -12,11 +12,11 @@ from compleak.benchmarks.audit import AuditError
 from compleak.benchmarks.audit.api import Shadow, audit
 from compleak.benchmarks.audit.attacked import SHADOWED
 from compleak.benchmarks.audit.conclusions import leaks
-from compleak.results.publish import PublishError, publish
+from compleak.results.publishing.publish import PublishError, publish
+from compleak.results.publishing.verify import verify
 from compleak.results.records import bootstrap_seed, compare_to, evaluate
 from compleak.results.scores import paired
 from compleak.results.store import open_results
-from compleak.results.verify import verify
 
 
 def lookup(made):

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from compleak.results.leaderboard import write_leaderboard
-from compleak.results.provenance import Code, recipe_sha256
-from compleak.results.publish import publish
+from compleak.results.publishing.provenance import Code, recipe_sha256
+from compleak.results.publishing.publish import publish
+from compleak.results.publishing.verify import Expectation, PlanError, verify
 from compleak.results.records import SCHEMA_VERSION, Row, bootstrap_seed, compare_to, evaluate
 from compleak.results.scores import Scores, paired, write_scores
-from compleak.results.verify import Expectation, PlanError, verify
 
 VERSIONS = {"numpy": "2.0", "python": "3.11"}
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from compleak.results.leaderboard import read_leaderboard
-from compleak.results.provenance import Code, read_provenance
-from compleak.results.publish import PublishError, UnverifiedError, publish
+from compleak.results.publishing.provenance import Code, read_provenance
+from compleak.results.publishing.publish import PublishError, UnverifiedError, publish
 from compleak.results.scores import read_pack
 from compleak.results.store import ResultsError, open_results
 
@@ -255,7 +255,7 @@ def test_a_failure_half_way_leaves_everything_as_it_was(make_run, to_publish, tm
 
 
 def test_what_cannot_be_planned_is_published_and_said(run, to_publish, tmp_path):
-    from compleak.results.verify import PlanError
+    from compleak.results.publishing.verify import PlanError
 
     def planner(suite):
         raise PlanError("an attack of another version")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from compleak.results.publish import publish
+from compleak.results.publishing.publish import publish
+from compleak.results.publishing.summary import ONE_TARGET, resample_auc_difference, summary_columns, summary_csv
 from compleak.results.store import open_results
-from compleak.results.summary import ONE_TARGET, resample_auc_difference, summary_columns, summary_csv
 
 
 def lines_of(results):
@@ -74,7 +74,7 @@ def test_the_paired_resamples_spread_as_resampled_examples_do():
 
 
 def test_a_fixed_draw_of_everyone_once_is_the_difference_itself(monkeypatch):
-    import compleak.results.summary as module
+    import compleak.results.publishing.summary as module
 
     monkeypatch.setattr(module, "_multiplicities", lambda n, count, rng: np.ones((count, n), dtype=np.int64))
     rng = np.random.default_rng(3)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from compleak.results.publish import publish
+from compleak.results.publishing.publish import publish
+from compleak.results.publishing.verify import Expectation, PlanError, verify
 from compleak.results.records import columns
 from compleak.results.scores import read_pack, read_scores, write_pack, write_scores
 from compleak.results.store import ResultsError
-from compleak.results.verify import Expectation, PlanError, verify
 
 
 def edit(path, change):

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..leaderboard import cell_text
+from ..records import Row
+from ..scores import Scores
 from .checks import RowName, row_name
-from .leaderboard import cell_text
 from .problem import subject
 from .provenance import Code, Run, recipe_differences
-from .records import Row
-from .scores import Scores
 from .verification import Verification
 
 Describe = Callable[[Mapping[str, Any], str], tuple[str, Code]]

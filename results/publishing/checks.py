@@ -8,13 +8,13 @@ import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .leaderboard import cell_text, leaderboard_csv, sort_rows
-from .metrics import ScoreError
-from .null_control import outside_together
+from ..leaderboard import cell_text, leaderboard_csv, sort_rows
+from ..metrics import ScoreError
+from ..null_control import outside_together
+from ..records import SCHEMA_VERSION, Cell, Row, bootstrap_seed, compare_to, evaluate
+from ..scores import Scores, paired
 from .problem import Placed, Problem
 from .provenance import recipe_sha256
-from .records import SCHEMA_VERSION, Cell, Row, bootstrap_seed, compare_to, evaluate
-from .scores import Scores, paired
 
 NULL = "null"
 ORIGINAL = "original"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from .records import Cell
+from ..records import Cell
 
 FORMAT = 1
 NOT_IN_RECIPE = ("name", "description")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .records import Row
+from ..records import Row
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from .bootstrap import Resampler, clustered_bootstrap, resample_auc, resample_balanced_accuracy, resample_tpr
-from .leaderboard import format_cell, neutral, sort_rows
-from .metrics import Bools, Floats, resolution
-from .records import FPRS, UNDEFINED, Cell, Row, bootstrap_seed
-from .scores import Scores, paired
+from ..bootstrap import Resampler, clustered_bootstrap, resample_auc, resample_balanced_accuracy, resample_tpr
+from ..leaderboard import format_cell, neutral, sort_rows
+from ..metrics import Bools, Floats, resolution
+from ..records import FPRS, UNDEFINED, Cell, Row, bootstrap_seed
+from ..scores import Scores, paired
 
 GROUP = (
     "suite", "data", "data_sha256", "model", "framework", "technique", "setting", "attack", "access", "shadows",

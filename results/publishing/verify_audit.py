@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..metrics import ScoreError
+from ..records import Cell, Row
+from ..scores import Scores, read_scores
+from ..store import LEADERBOARD, NULL_CONTROL, Results
 from . import checks
-from .metrics import ScoreError
 from .problem import Problem
-from .records import Cell, Row
 from .run_folder import NodeRecord, check_files, read_nodes
-from .scores import Scores, read_scores
-from .store import LEADERBOARD, NULL_CONTROL, Results
 from .verification import Verification, common, once, placed_rows
 
 AUDIT = "audit"

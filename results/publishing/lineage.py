@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..records import Cell, Row
 from .provenance import AttackFacts, Data, Machine, Run, Variant, recipe_sha256
-from .records import Cell, Row
 from .run_folder import MANIFEST, NodeRecord, RunFolderError
 
 NOTES = "notes.json"

@@ -24,8 +24,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..store import LEADERBOARD, ResultsError, open_results
 from .problem import Problem
-from .store import LEADERBOARD, ResultsError, open_results
 from .verification import Expectation, PlanError, Planner, Verification
 from .verify_audit import AUDIT, verify_audit
 from .verify_published import verify_published

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..records import Row
+from ..scores import Scores
+from ..store import Results
 from . import checks
 from .checks import Facts, RowName
 from .problem import Placed, Problem
 from .provenance import Run
-from .records import Row
-from .scores import Scores
-from .store import Results
 
 
 @dataclass(frozen=True)

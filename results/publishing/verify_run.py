@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ..metrics import ScoreError
+from ..records import Row
+from ..scores import Scores, read_scores
+from ..store import LEADERBOARD, NULL_CONTROL, SUITE, Results
 from . import checks
 from .checks import Facts
 from .lineage import Lineage, lineages
-from .metrics import ScoreError
 from .problem import Placed, Problem
 from .provenance import Run
-from .records import Row
 from .run_folder import NodeRecord, RunFolderError, check_files, read_nodes
-from .scores import Scores, read_scores
-from .store import LEADERBOARD, NULL_CONTROL, SUITE, Results
 from .verification import Expectation, Planner, Verification, common, needed_scores, once, placed_rows, planned
 
 

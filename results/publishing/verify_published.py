@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..metrics import ScoreError
+from ..records import Row
+from ..scores import Scores, read_pack
+from ..store import Results, ResultsError
 from . import checks
 from .checks import OF_ARTIFACT, Facts
-from .metrics import ScoreError
 from .problem import Placed, Problem
 from .provenance import Provenance, ProvenanceError, Run, leading_suite, read_provenance, recipe_sha256
-from .records import Row
-from .scores import Scores, read_pack
-from .store import Results, ResultsError
 from .summary import summary_columns, summary_csv
 from .verification import Planner, Verification, common, once, placed_rows, planned
 

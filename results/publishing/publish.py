@@ -15,11 +15,11 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..leaderboard import leaderboard_csv
+from ..records import SCHEMA_VERSION
+from ..scores import pack_scores, write_atomically
 from .board import Board, Changes, Describe, PublishError, changes_of, file_names
-from .leaderboard import leaderboard_csv
 from .provenance import File, Pack, Provenance, leading_suite, read_provenance
-from .records import SCHEMA_VERSION
-from .scores import pack_scores, write_atomically
 from .summary import summary_csv
 from .verify import Planner, Verification, verify
 
