@@ -55,4 +55,4 @@ def _of_text(logits: NDArray[np.floating], target: NDArray[np.integer]) -> NDArr
         chosen = shifted[np.arange(len(target)), target]
         found = chosen - np.log(np.exp(shifted).sum(axis=1))
     # Rounding may leave a hair above 0, and a probability above 1 is refused by whoever exponentiates it.
-    return np.minimum(found, 0.0)
+    return np.asarray(np.minimum(found, 0.0))

@@ -57,7 +57,8 @@ def without(ids: NDArray[np.integer], excluded: NDArray[np.integer]) -> NDArray[
         )
     seen = {row.tobytes() for row in np.ascontiguousarray(excluded, dtype=np.int64)}
     kept = [row.tobytes() not in seen for row in np.ascontiguousarray(ids, dtype=np.int64)]
-    return ids[np.asarray(kept, dtype=bool)]
+    rest: NDArray[np.integer] = ids[np.asarray(kept, dtype=bool)]
+    return rest
 
 
 def language_model_of(spec: TextSpec) -> TextSpec:

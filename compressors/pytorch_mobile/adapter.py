@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...models.inputs import Transform
 from ...models.networks import TEXT_NETWORKS, is_transformer, task_of
+from ..notes import COARSE_LOGITS, MEAN_IN_FLOAT
 from ..protocol import Finetuning, Target, Weight
 from ..replacing import replacing
 from ..settings import Setting, SettingError
@@ -37,8 +38,6 @@ _VIT_NOTES = {
         f"float32. {_INT8_SPEED}"
     ),
 }
-_MEAN = "The mean is taken of the dequantized feature map, in float32: a map and its mean suit no common scale."
-_COARSE = "All logits of all tokens share one scale of 256 steps: log-likelihoods are as coarse as that."
 
 
 class PytorchMobileCompressor:
@@ -133,22 +132,18 @@ def _misfit(setting: Setting, network: str) -> str | None:
 
 def _notes(setting: Setting, network: str) -> tuple[str, ...]:
     kind = setting.quantization.kind if setting.quantization is not None else None
-    if network not in TEXT_NETWORKS:
-        notes = () if kind is None else (({**_NOTES, **_VIT_NOTES} if is_transformer(network) else _NOTES)[kind],)
-        arranged = task_of(network) == "encoder" and not is_transformer(network)
-        return (*notes, *((_MEAN,) if arranged and kind in ("int8-static", "int8-qat") else ()))
-    shaped = [s for s in (setting.pruning, setting.clustering) if s is not None]
-    spared = (
-        "Embeddings are neither pruned nor clustered: dense layers are."
-        if all(getattr(step, "scope", "") != "magnitude-embeddings" for step in shaped)
-        else "Embeddings are pruned as well."
-    )
-    coarse = task_of(network) == "language-model" and kind == "int8-static"
-    return (
-        *((spared,) if shaped else ()),
-        *(() if kind is None else (_TEXT_NOTES[kind],)),
-        *((_COARSE,) if coarse else ()),
-    )
+    text, transformer, task = network in TEXT_NETWORKS, is_transformer(network), task_of(network)
+    shaped = setting.pruning is not None or setting.clustering is not None
+    tables = setting.pruning is not None and setting.pruning.scope == "magnitude-embeddings"
+    of_kind = _TEXT_NOTES if text else {**_NOTES, **_VIT_NOTES} if transformer else _NOTES
+    notes = {
+        "Embeddings are neither pruned nor clustered: dense layers are.": text and shaped and not tables,
+        "Embeddings are pruned as well.": tables,
+        of_kind.get(kind or "", ""): kind is not None,
+        MEAN_IN_FLOAT: task == "encoder" and not transformer and kind in ("int8-static", "int8-qat"),
+        COARSE_LOGITS: task == "language-model" and kind == "int8-static",
+    }
+    return tuple(note for note, holds in notes.items() if holds)
 
 
 def _optimizer_note() -> str:

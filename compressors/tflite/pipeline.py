@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ...models.keras_twins import twin_of
 from ...models.networks import EncoderSpec, Spec, TextSpec, is_transformer, task_of
+from ..notes import COARSE_LOGITS, MEAN_IN_FLOAT
 from ..protocol import Finetuning, Target
 from ..settings import QuantizationKind, Setting
 from .cluster import cluster
@@ -20,13 +21,10 @@ from .runtime import prepare
 CALIBRATION_EXAMPLES = 128
 """How many of the model's own training examples set the ranges of int8 activations."""
 
-_INT8_ENCODER = {
-    "residual": "The mean is taken of the dequantized feature map, in float32: a map and its mean suit no common scale.",
-    "transformer": (
-        "Layer normalisation, additions and scaling stay float32: normalising the CLS token, which starts as zeros, "
-        "takes a range that would round that of all other tokens away."
-    ),
-}
+_NORMALISATION_IN_FLOAT = (
+    "Layer normalisation, additions and scaling stay float32: normalising the CLS token, which starts as zeros, takes "
+    "a range that would round that of all other tokens away."
+)
 
 
 def make_artifact(
@@ -110,7 +108,7 @@ def _quantization_notes(network: Spec, kind: QuantizationKind | None, depthwise:
         case "int4-weights" if depthwise:
             return (f"{depthwise} depthwise convolutions stay float32: the quantizer has no 4-bit form of them.",)
         case "int8-static" | "int8-qat" if isinstance(network, EncoderSpec):
-            return (_INT8_ENCODER["transformer" if is_transformer(network.name) else "residual"],)
+            return (_NORMALISATION_IN_FLOAT if is_transformer(network.name) else MEAN_IN_FLOAT,)
         case "int8-static" if task_of(network.name) == "language-model":
-            return ("All logits of all tokens share one scale of 256 steps: log-likelihoods are as coarse as that.",)
+            return (COARSE_LOGITS,)
     return ()

@@ -74,7 +74,8 @@ def load_hub_encoder(name: str) -> HubEncoder:
     size = int(model.config.image_size)
     normalization = _IMAGENET
     try:
-        processor: Any = AutoImageProcessor.from_pretrained(name)
+        library: Any = AutoImageProcessor  # its loader has no types
+        processor: Any = library.from_pretrained(name)
     except (OSError, ValueError, ImportError):
         processor = None  # a folder with the weights alone
     if processor is not None:

@@ -1,9 +1,9 @@
 """The same networks in tf_keras, carrying the weights trained in PyTorch.
 
 An image network's twin is not written by hand: it is read off the PyTorch network's own graph, layer by layer, so the
-two cannot drift apart. A transformer's graph is not so plain, and its twin is written out (``bert``, ``gpt2``, ``vit``). Either
-way a twin's layer bears the name of the PyTorch module it stands for (``stage1_block1.conv1``), and that is all the
-transfer of weights needs to know.
+two cannot drift apart. A transformer's graph is not so plain, and its twin is written out (``bert``, ``gpt2``,
+``vit``). Either way a twin's layer bears the name of the PyTorch module it stands for (``stage1_block1.conv1``), and
+that is all the transfer of weights needs to know.
 """
 
 from __future__ import annotations

@@ -275,12 +275,12 @@ def task_of(name: str) -> Task:
     """What the network ``name`` is trained for."""
     if name in ENCODERS:
         return "encoder"
-    return TEXT_NETWORKS[name].task if name in TEXT_NETWORKS else "classification"  # type: ignore[index]
+    return TEXT_NETWORKS[name].task if name in TEXT_NETWORKS else "classification"
 
 
 def is_transformer(name: str) -> bool:
     """Whether the network ``name`` is made of attention and dense layers, whose graph not every toolkit can read."""
-    return name in TEXT_NETWORKS or (name in ENCODERS and ENCODERS[name].depth == 0)  # type: ignore[index]
+    return name in TEXT_NETWORKS or (name in ENCODERS and ENCODERS[name].depth == 0)
 
 
 def module_of(name: str) -> str:
