@@ -22,7 +22,7 @@ from ..compressors.protocol import Finetuning, Target
 from ..compressors.registry import COMPRESSORS, make_compressor
 from ..compressors.settings import Setting
 from ..models.data import DataConfig, class_count, load_pool, normalization
-from ..models.encoders.recipe import EncoderRecipe, Method
+from ..models.encoders.recipe import EncoderRecipe
 from ..models.inputs import Transform
 from ..models.networks import ENCODERS, TEXT_NETWORKS, EncoderSpec, NetworkName, Spec, TextSpec, is_transformer, task_of
 from ..models.recipe import TrainingRecipe
@@ -129,8 +129,8 @@ def _module(
     from ..models.training import train
 
     if isinstance(spec, EncoderSpec):
-        method: Method = "mae" if is_transformer(spec.name) else "simclr"
-        recipe = EncoderRecipe(method=method, epochs=epochs, batch_size=32)
+        method = "mae" if is_transformer(spec.name) else "simclr"
+        recipe = EncoderRecipe.model_validate({"method": method, "epochs": epochs, "batch_size": 32})
         return train_encoder(spec, recipe, inputs.astype(np.uint8, copy=False), transform, seed=0).module
     usual = (
         TrainingRecipe(epochs=epochs, batch_size=16, learning_rate=3e-4, optimizer="adamw")

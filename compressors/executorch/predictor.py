@@ -44,6 +44,8 @@ def _threads() -> _Threads:
 def load_method(content: bytes, *, threads: int) -> tuple[Any, int]:
     """Load the content of a .pte file, to be run by ``threads`` threads.
 
+    The runtime points into ``content``: hold it for as long as the method.
+
     Returns:
         The runtime's method, and how often the pool of threads was replaced until then.
 

@@ -41,6 +41,7 @@ def distillation(target: Target) -> Loss:
 
     def loss(answers: Tensor, inputs: Tensor, labels: Tensor) -> Tensor:
         wanted = original(inputs)
-        return F.mse_loss(answers, wanted) / wanted.var(correction=0).clamp(min=1e-12)
+        error: Tensor = F.mse_loss(answers, wanted) / wanted.var(correction=0).clamp(min=1e-12)
+        return error
 
     return loss

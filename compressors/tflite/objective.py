@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...models.keras_twins import twin_of
+from ...models.likelihood import PADDING
 from ...models.networks import EncoderSpec, task_of
-from ...models.objectives import PADDING
 from ..protocol import Target
 
 Loss = Callable[[Any, Any, Any], Any]

@@ -32,7 +32,8 @@ def open_executorch(path: Path, *, threads: int = 1) -> Callable[[NDArray[np.gen
     from ....compressors.executorch.predictor import load_method
 
     try:
-        method, _ = load_method(path.read_bytes(), threads=threads)
+        content = path.read_bytes()
+        method, _ = load_method(content, threads=threads)
     except RuntimeError as error:
         raise AuditError(f"{path} is not a .pte file for this ExecuTorch, or is damaged: {error}") from error
     about = method.metadata
@@ -45,6 +46,9 @@ def open_executorch(path: Path, *, threads: int = 1) -> Callable[[NDArray[np.gen
     kind = _DTYPES.get(int(tensor.dtype()))
     if kind is None:
         raise AuditError(f"{path} takes inputs of PyTorch's type {tensor.dtype()}; only {_known()} are run.")
+
+    # The runtime points into the content, which must live as long as its method.
+    kept = (content, method)
 
     def run(examples: NDArray[np.generic]) -> NDArray[np.float32]:
         if list(examples.shape[1:]) != wanted:
@@ -59,7 +63,7 @@ def open_executorch(path: Path, *, threads: int = 1) -> Callable[[NDArray[np.gen
             chunk = exact[start : start + size]
             batch = np.zeros((size, *wanted), dtype=kind)
             batch[: len(chunk)] = chunk
-            output = method.execute([torch.from_numpy(batch)])[0]
+            output = kept[1].execute([torch.from_numpy(batch)])[0]
             if not isinstance(output, torch.Tensor) or output.ndim == 0 or len(output) != size:
                 raise AuditError(f"{path} must return one tensor [examples, classes].")
             parts.append(output[: len(chunk)].float().numpy())
