@@ -104,7 +104,7 @@ def _costs(plan: Plan) -> tuple[float, float]:
         vocabulary = 8192 if network.name.startswith("gpt2-mini") else 30_522
         return 2 * blocks * (plan.suite.data.length or 64) / FLOPS, float(blocks + vocabulary * width)
     if network.name == "vit-tiny":
-        width = network.width or ENCODERS[network.name].width
+        width = network.width or ENCODERS["vit-tiny"].width
         blocks = 12 * (network.layers or 12) * width**2
         return 2 * blocks * 65 / FLOPS, float(blocks)
     if network.name in ENCODERS:

@@ -297,7 +297,7 @@ def _of_party(suite: Suite, collect: Node, shadows: tuple[str, ...], targets: tu
         names = [v.name for v in variants]
         if copies:
             names = [*([ORIGINAL] if copies["keep"] else []), *(f"copy-{i + 1}" for i in range(copies["count"]))]
-        config = {
+        config: dict[str, Any] = {
             "factory": info.factory,
             "arguments": info.arguments(derived_seed(suite.seed, "attack", attack)),
             "variants": names,

@@ -309,7 +309,7 @@ def built_in_suites() -> dict[str, Path]:
 
 def asked_by() -> dict[str, str]:
     """How each suite that ships with the package is asked for: name of the suite -> ``FILE``, or ``FILE/PART``."""
-    found = {}
+    found: dict[str, str] = {}
     for name, path in built_in_suites().items():
         parts = _content_of(path).get("parts")
         found |= {f"{name}-{part}": f"{name}/{part}" for part in parts} if parts else {name: name}

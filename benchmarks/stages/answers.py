@@ -30,7 +30,7 @@ def of_classifier(ask: Ask, normalization: Transform, inputs: NDArray[np.generic
     return {"logits": _finite(ask(normalization)(inputs))}
 
 
-def of_language_model(ask: Ask, normalization: Transform, ids: NDArray[np.integer]) -> Answers:
+def of_language_model(ask: Ask, normalization: Transform, ids: NDArray[Any]) -> Answers:
     """``log_likelihood``, float32, and ``foretold``, the likeliest token, int32: both [examples, length - 1].
 
     A few texts at a time: the logits of all would be [examples, length, vocabulary].
@@ -49,7 +49,7 @@ def of_language_model(ask: Ask, normalization: Transform, ids: NDArray[np.intege
 def of_encoder(
     ask: Ask,
     normalization: Normalization,
-    images: NDArray[np.generic],
+    images: NDArray[Any],
     examples: NDArray[np.int64],
     queries: Mapping[str, Any],
 ) -> Answers:
@@ -78,7 +78,7 @@ def of_encoder(
 def _view_cosines(
     encoder: _Asked,
     normalization: Normalization,
-    images: NDArray[np.generic],
+    images: NDArray[Any],
     examples: NDArray[np.int64],
     views: Mapping[str, Any],
 ) -> NDArray[np.float32]:

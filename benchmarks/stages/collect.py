@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,8 +90,8 @@ def _judged(
                 yield judge.of_encoder(embedding, labels, of_dev, pool.labels[dev])
 
 
-def _load(job: Job, model: str, variant: str, name: str) -> NDArray[np.generic]:
-    values: NDArray[np.generic] = np.load(job.parents[f"{model}/{variant}"] / f"{name}.npy", allow_pickle=False)
+def _load(job: Job, model: str, variant: str, name: str) -> NDArray[Any]:
+    values: NDArray[Any] = np.load(job.parents[f"{model}/{variant}"] / f"{name}.npy", allow_pickle=False)
     return values
 
 
@@ -99,4 +100,6 @@ def _zlib_bytes(pool: Pool, ids: NDArray[np.int64]) -> NDArray[np.int64]:
     if pool.text is None:
         raise ValueError(f"{pool.name} holds no texts.")
     tokenizer = load_tokenizer(pool.text.tokenizer, default_cache())
-    return np.asarray([len(zlib.compress(text.encode())) for text in tokenizer.decode(pool.inputs[ids])])
+    return np.asarray(
+        [len(zlib.compress(text.encode())) for text in tokenizer.decode(pool.inputs[ids].astype(np.int64))]
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -33,7 +34,7 @@ def run(job: Job) -> None:
         encoder = train_encoder(
             spec,
             EncoderRecipe.model_validate(config["training"]),
-            pool.inputs[ids],
+            pool.inputs[ids].astype(np.uint8, copy=False),
             normalization,
             seed=config["seed"],
             device=device,

@@ -29,7 +29,11 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 _TABLES = ("aten::embedding", "quantized_decomposed::embedding_byte")
 """Operators for embeddings. Their first argument is the table; the second of the last is the scales of its rows."""
-_TABLE_DTYPES = {"FLOAT": np.dtype(np.float32), "HALF": np.dtype(np.float16), "CHAR": np.dtype(np.int8)}
+_TABLE_DTYPES: dict[str, np.dtype[Any]] = {
+    "FLOAT": np.dtype(np.float32),
+    "HALF": np.dtype(np.float16),
+    "CHAR": np.dtype(np.int8),
+}
 _HEADER_BYTES = 30
 _TRANSPOSED = 1
 _ELSEWHERE = re.compile(r"conv|linear|mm\b|embedding")
@@ -78,7 +82,7 @@ def takes_one_size(content: bytes) -> bool:
     """
     with quiet():
         plan = _parse(content).program.execution_plan[0]
-    return plan.values[plan.inputs[0]].val.shape_dynamism.name == "STATIC"
+    return bool(plan.values[plan.inputs[0]].val.shape_dynamism.name == "STATIC")
 
 
 def _parse(content: bytes) -> Any:
@@ -105,7 +109,8 @@ def _graphs(file: Any) -> list[_Graph]:
 
 
 def _tables(program: Any) -> list[Weight]:
-    plan, found = program.execution_plan[0], []
+    plan = program.execution_plan[0]
+    found: list[Weight] = []
     calls = [step.instr_args for chain in plan.chains for step in chain.instructions]
     for call in calls:
         operator = plan.operators[call.op_index].name if hasattr(call, "op_index") else ""
@@ -123,7 +128,9 @@ def _constant(program: Any, tensor: Any) -> NDArray[np.generic]:
             "expected a constant of float32, float16 or int8."
         )
     dtype = _TABLE_DTYPES[tensor.scalar_type.name]
-    stored = np.frombuffer(bytes(program.constant_buffer[tensor.data_buffer_idx].storage), dtype=dtype)
+    stored: NDArray[np.generic] = np.frombuffer(
+        bytes(program.constant_buffer[tensor.data_buffer_idx].storage), dtype=dtype
+    )
     return stored[: int(np.prod(tensor.sizes))].reshape([int(n) for n in tensor.sizes])
 
 
