@@ -16,7 +16,7 @@ from ...models.training import as_tensor
 from ..protocol import Finetuning, Target
 from ..pytorch_mobile.cluster import cluster
 from ..pytorch_mobile.finetune import finetune
-from ..pytorch_mobile.kernels import Constraint, kernels, sample, tables
+from ..pytorch_mobile.kernels import Constraint, kernels, sample, tables, together
 from ..pytorch_mobile.prune import prune
 from ..settings import Setting
 from .lower import FIXED_BATCH, LARGEST_BATCH, lower, quantize, quiet
@@ -45,11 +45,7 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
     inputs = sample(target.images, target.normalization, CALIBRATION_EXAMPLES, seed)
     train = partial(finetune, target=target, finetuning=finetuning, seed=seed)
     held: list[Constraint] = []
-
-    def hold(trained: nn.Module) -> None:
-        for constraint in held:
-            constraint(trained)
-
+    hold = together(held)
     # The generators are forked for what PyTorch draws when it builds a layer, before the weights are put in.
     with torch.random.fork_rng():
         network = load_network(target.network, target.checkpoint).eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,3 +34,13 @@ def sample(inputs: NDArray[np.generic], normalization: Transform, count: int, se
     """At most ``count`` of the inputs, drawn by ``seed``, un-augmented, as the network takes them."""
     chosen = np.random.default_rng(seed).permutation(len(inputs))[:count]
     return as_tensor(normalization(inputs[chosen]))
+
+
+def together(held: Sequence[Constraint]) -> Constraint:
+    """One constraint that holds all of ``held``, which may grow meanwhile."""
+
+    def hold(trained: nn.Module) -> None:
+        for constraint in held:
+            constraint(trained)
+
+    return hold

@@ -16,7 +16,7 @@ from ..protocol import Finetuning, Target
 from ..settings import Setting
 from .cluster import cluster
 from .finetune import finetune
-from .kernels import kernels, sample
+from .kernels import Constraint, kernels, sample, together
 from .lite import load_predictor, quiet, serialize
 from .prune import prune
 from .quantize import (
@@ -51,7 +51,9 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
     inputs = sample(target.images, target.normalization, CALIBRATION_EXAMPLES, seed)
     transformer = is_transformer(target.network.name)
     train = partial(finetune, target=target, finetuning=finetuning, seed=seed)
-    rate, constraint = finetuning.learning_rate, None
+    rate = finetuning.learning_rate
+    held: list[Constraint] = []
+    hold = together(held)
     # The generators are forked for what PyTorch draws when it builds a layer, before the weights are put in.
     with quiet(), mobile_engine(), torch.random.fork_rng():
         network = load_network(target.network, target.checkpoint)
@@ -61,18 +63,18 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
             network = with_linear_layers(network)
         layers = len(kernels(network))
         if setting.pruning is not None:
-            constraint = prune(network, setting.pruning)
-            train(network, learning_rate=rate, constraint=constraint)
+            held.append(prune(network, setting.pruning))
+            train(network, learning_rate=rate, constraint=hold)
         if setting.clustering is not None:
             rate = finetuning.clustering_learning_rate
-            constraint = cluster(network, setting.clustering.clusters, seed=seed)
-            train(network, learning_rate=rate, constraint=constraint)
+            held.append(cluster(network, setting.clustering.clusters, seed=seed))
+            train(network, learning_rate=rate, constraint=hold)
         kind = setting.quantization.kind if setting.quantization is not None else None
         if kind == "int8-static":
             network = (quantize_dense_static if transformer else quantize_static)(network, inputs)
         elif kind == "int8-qat":
             prepared = prepare_training(network, inputs[:1])
-            train(prepared, learning_rate=rate, constraint=constraint)
+            train(prepared, learning_rate=rate, constraint=hold)
             network = convert(prepared)
         else:
             # Folding batch normalisation scales each channel: k shared values would become k in each.
