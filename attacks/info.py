@@ -33,6 +33,7 @@ class AttackInfo:
             it learns from other examples only.
         sensitivity: whether all its queries but one are noisy (``attacks.sensitivity``).
         answer: which of the observations' answers it reads, and so what task the attacked models have.
+        pretrained: whether it needs the model that all were fine-tuned from.
         known: whose membership it is fitted on: that of shadow models' examples, or of part of the target's own
             members and non-members (PartCrop's protocol), which it then is not scored on.
     """
@@ -47,6 +48,7 @@ class AttackInfo:
     references: int = 0
     sensitivity: bool = False
     answer: Answer = "logits"
+    pretrained: bool = False
     known: Literal["shadows", "partial"] = "shadows"
 
     def __post_init__(self) -> None:

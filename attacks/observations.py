@@ -9,6 +9,7 @@ variable             dimensions                         meaning
 ``member``           model, example                     bool: was the model trained on it
 ``calibration``      model, example                     bool: attack models may be fitted on this pair
 ``zlib_bytes``       example                            length of the text after zlib; of texts
+``base``             example, token                     ``log_likelihood`` under the model before fine-tuning
 -------------------  ---------------------------------  ------------------------------------------------------
 ``logits``           model, variant, example, class     float32, of the un-augmented example
 ``sensitivity``      model, variant, example, class     float32, how far noise moves each posterior
@@ -49,6 +50,7 @@ _DIMENSIONS = {
     "member": ("model", "example"),
     "calibration": ("model", "example"),
     "zlib_bytes": ("example",),
+    "base": ("example", "token"),
     **{name: ("model", "variant", "example", last) for name, last in _ANSWERS.items()},
 }
 _NEVER_NAN = ("logits", "sensitivity")
@@ -146,6 +148,7 @@ class Observations:
         member: NDArray[np.bool_] | None = None,
         calibration: NDArray[np.bool_] | None = None,
         zlib_bytes: NDArray[np.integer] | None = None,
+        base: NDArray[np.floating] | None = None,
     ) -> Self:
         """Label plain arrays.
 
@@ -158,6 +161,7 @@ class Observations:
             member: [models, examples]; None where membership is not known to the holder.
             calibration: [models, examples]; where None, every pair.
             zlib_bytes: [examples]; None where the examples are no texts.
+            base: log-likelihoods under the model that all were fine-tuned from, [examples, tokens], if there is one.
 
         Raises:
             ObservationError: shapes disagree, ids repeat, an answer is infinite, or NaN where it may not be.
@@ -174,6 +178,8 @@ class Observations:
             arrays["calibration"] = np.ones_like(member) if calibration is None else calibration
         if zlib_bytes is not None:
             arrays["zlib_bytes"] = np.asarray(zlib_bytes, dtype=np.int64)
+        if base is not None:
+            arrays["base"] = base
         try:
             data = xr.Dataset(
                 {name: (_DIMENSIONS[name], array) for name, array in arrays.items()},
@@ -252,6 +258,11 @@ class Observations:
         if "zlib_bytes" not in self.data:
             raise ObservationError("These observations hold no zlib_bytes: their examples are no texts.")
         return np.asarray(self.data["zlib_bytes"].values, dtype=np.int64)
+
+    @property
+    def base_log_likelihood(self) -> NDArray[np.float64] | None:
+        """Under the model that all were fine-tuned from, float64 [examples, tokens]; None where there is none."""
+        return np.asarray(self.data["base"].values, dtype=np.float64) if "base" in self.data else None
 
     def answers(self, name: str) -> NDArray[np.float64]:
         """One kind of answer, float64 [models, variants, examples, ...].

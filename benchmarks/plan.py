@@ -14,7 +14,7 @@ from ..compressors.settings import parse_setting
 from ..models.data import DATASETS
 from ..models.data.folder import key as content_key
 from ..models.encoders.recipe import EncoderRecipe
-from ..models.membership import NULL
+from ..models.membership import BASE, NULL
 from ..models.networks import OTHER_NETWORKS, module_of
 from ..plugins import Registry
 from .nodes import Node, make_node
@@ -203,6 +203,10 @@ def make_plan(suite: Suite) -> Plan:
                 config = {"data": data_config, **network, **source}
                 latencies.append(make_node("latency", name, config, parents, modules=modules, exclusive=True))
 
+    if start and suite.network.task == "language-model":
+        # Asked as every model is: a reference for attacks, and a control, for it has seen neither side.
+        seen = {**split, **network, "framework": "none", **execution, **asked, "membership": {**one, "null": False}}
+        observed[BASE] = add(make_node("observe", BASE, seen, {"data": data, "train": start["pretrain"]}))
     collect = add(
         make_node(
             "collect",

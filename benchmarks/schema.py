@@ -265,6 +265,9 @@ class Suite(BaseModel):
             raise ValueError("training.augmentation is for images; leave it out")
         if self.pretraining and TEXT_NETWORKS.get(self.network.name) is None:  # type: ignore[call-overload]
             raise ValueError("pretraining is for text networks; leave it out")
+        lost = [a for a in self.attacks if ATTACKS[a].pretrained and not self.pretraining]
+        if lost:
+            raise ValueError(f"{', '.join(lost)}: needs a model that all are fine-tuned from; give pretraining")
         others = [a for a in self.attacks if ATTACKS[a].task != self.network.task]
         if others:
             raise ValueError(

@@ -26,6 +26,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Ids = NDArray[np.int64]
 NULL = "null"
+BASE = "base"
+"""Name of the model that all of a suite's models are fine-tuned from, where there is one."""
 
 
 class Membership(BaseModel):

@@ -21,6 +21,7 @@ from .records import UNDEFINED, Cell, Row
 
 ATTACKS = (
     *("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "compleak-sr2-rf", "compleak-mr"),
+    *("lm-loss", "lm-nr-rf", "lm-reference-compressed", "lm-sr-rf", "lm-mr-lr"),
     *(
         "encodermi-v",
         "encodermi-t",

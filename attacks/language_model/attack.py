@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,22 @@ class Texts:
     Attributes:
         log_likelihood: float64 [texts, variants, tokens], the original first where it is held; NaN beyond the end.
         zlib_bytes: length after zlib, int64 [texts].
+        base: of the model that all were fine-tuned from, float64 [texts, tokens]; None where there is none.
     """
 
     log_likelihood: Floats
     zlib_bytes: NDArray[np.int64]
+    base: Floats | None = None
+
+    @classmethod
+    def of(cls, held: Observations, models: Any, examples: Any) -> Self:
+        """Rows of observations that hold one attacker's variants: positions of models and of examples, [texts]."""
+        base = held.base_log_likelihood
+        return cls(
+            held.answers(ANSWER)[models, :, examples],
+            held.zlib_bytes[examples],
+            None if base is None else base[examples],
+        )
 
     def __post_init__(self) -> None:
         ends = np.isnan(self.log_likelihood)
@@ -56,7 +68,8 @@ class Texts:
 
     def at(self, rows: NDArray[np.generic]) -> Self:
         """The part with these rows."""
-        return type(self)(self.log_likelihood[rows], self.zlib_bytes[rows])
+        base = None if self.base is None else self.base[rows]
+        return type(self)(self.log_likelihood[rows], self.zlib_bytes[rows], base)
 
 
 Score = Callable[[Texts], Floats]
@@ -103,7 +116,7 @@ class TextAttack:
         held = Held.of(shadows, self.access, self.name)
         chosen = shadows.select(variants=held.variants)
         model, example = chosen.calibration_pairs()
-        texts = Texts(chosen.answers(ANSWER)[model, :, example], chosen.zlib_bytes[example])
+        texts = Texts.of(chosen, model, example)
         member, judged = chosen.member[model, example], texts.judged
         members = int(np.count_nonzero(member[judged]))
         if not 0 < members < np.count_nonzero(judged):
@@ -123,7 +136,7 @@ class TextAttack:
         """
         fitted = self._parts()
         chosen = fitted.held.of_target(target, self.name)
-        texts = Texts(chosen.answers(ANSWER)[0].swapaxes(0, 1), chosen.zlib_bytes)
+        texts = Texts.of(chosen, 0, np.arange(len(chosen.examples)))
         judged = texts.judged
         scored = np.full(len(judged), fitted.neutral)
         if judged.any():
@@ -142,7 +155,7 @@ class TextAttack:
 
 
 def plain(name: str, *, min_k: float | None = None) -> TextAttack:
-    """Attacks that learn nothing but a threshold: ``lm-loss``, ``lm-zlib``, ``lm-reference-compressed``, and min-k %.
+    """Attacks that learn nothing but a threshold: ``lm-loss``, ``lm-zlib``, min-k %, and those with one reference.
 
     Args:
         name: the row's name.
@@ -177,11 +190,22 @@ def _reference_compressed(texts: Texts) -> Floats:
     return scores.reference_calibrated(texts.log_likelihood[:, 0], texts.log_likelihood[:, 1])
 
 
+def _reference_base(texts: Texts) -> Floats:
+    if texts.base is None:
+        raise ObservationError("lm-reference-base needs the answers of the model that all were fine-tuned from.")
+    return scores.reference_calibrated(texts.log_likelihood[:, 0], texts.base)
+
+
 def _min_k(texts: Texts, *, fraction: float) -> Floats:
     return scores.min_k(texts.log_likelihood[:, 0], fraction)
 
 
-_PLAIN: dict[str, Score] = {"lm-loss": _loss, "lm-zlib": _zlib, "lm-reference-compressed": _reference_compressed}
+_PLAIN: dict[str, Score] = {
+    "lm-loss": _loss,
+    "lm-zlib": _zlib,
+    "lm-reference-base": _reference_base,
+    "lm-reference-compressed": _reference_compressed,
+}
 
 
 def _threshold_only(

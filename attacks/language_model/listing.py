@@ -35,6 +35,12 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
     "lm-zlib": _row(
         "attack:plain", "mean log-likelihood over the text's zlib entropy in bits", options={"name": "lm-zlib"}
     ),
+    "lm-reference-base": _row(
+        "attack:plain",
+        "mean log-likelihood less that of the model before fine-tuning",
+        options={"name": "lm-reference-base"},
+        pretrained=True,
+    ),
     "lm-reference-compressed": _row(
         "attack:plain",
         "CompLeak_SR for texts: mean log-likelihood less that of the compressed model",

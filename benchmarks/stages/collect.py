@@ -9,14 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...attacks.language_model.scores import mean_log_likelihood
 from ...attacks.observations import ORIGINAL, Observations
 from ...models.data import Pool, default_cache
 from ...models.data.tokenizers import load_tokenizer
-from ...models.membership import NULL
+from ...models.membership import BASE, NULL
 from ...models.networks import task_of
+from ...results.delong import delong_interval
+from ...results.metrics import auc
 from . import utility as judge
 from .job import Job
 from .pool import asked_ids, open_pool, split_of
+
+CONTROL_LEVEL = 0.999
 
 
 def run(job: Job) -> None:
@@ -35,6 +40,7 @@ def run(job: Job) -> None:
     calibration = np.stack([np.isin(ids, split.evaluation_ids(m)) & (m != NULL) for m in models])
     of_model = [asked_ids({**config, "model": model}, split) for model in models]
     task = task_of(config["network"]["name"])
+    base = np.load(job.parents[BASE] / "log_likelihood.npy", allow_pickle=False) if BASE in job.parents else None
     Observations.from_answers(
         {name: _of_all(job, name, ids, of_model) for name in config["answers"]},
         pool.labels[ids],
@@ -44,17 +50,38 @@ def run(job: Job) -> None:
         member=member,
         calibration=calibration,
         zlib_bytes=_zlib_bytes(pool, ids) if task == "language-model" else None,
+        base=base,
     ).save(job.out / "observations.zarr")
 
-    found: dict[str, dict[str, object]] = {}
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     for target in (m for m in models if m in (*config["targets"], NULL)):
         at, examples = models.index(target), of_model[models.index(target)]
         evaluated, inside = np.isin(examples, split.evaluation_ids(target)), member[at][np.isin(ids, examples)]
         judged = dict(zip(variants, _judged(job, pool, target, examples, split.dev), strict=True))
         groups = (evaluated & inside, evaluated & ~inside)
         found[target] = {v: judge.utility(task, one, judged[ORIGINAL], *groups) for v, one in judged.items()}
+        if base is not None:
+            found[target][ORIGINAL]["notes"].append(_control(base, *groups))
     job.write("utility.json", found)
     job.write("evaluation.json", {t: split.evaluation_ids(t).tolist() for t in found})
+
+
+def _control(base: NDArray[np.float32], inside: NDArray[np.bool_], outside: NDArray[np.bool_]) -> str:
+    """The loss attack on the model before fine-tuning, which must be at chance on the target's texts.
+
+    Raises:
+        ValueError: it is not.
+    """
+    asked = inside | outside
+    scores = mean_log_likelihood(base[asked].astype(np.float64))
+    scores, member = scores[judged := ~np.isnan(scores)], inside[asked][judged]
+    interval, found = delong_interval(scores, member, level=CONTROL_LEVEL), auc(scores, member)
+    if not interval.low <= 0.5 <= interval.high:
+        raise ValueError(
+            f"The base model tells members from non-members before any fine-tuning: AUC {found:.3f} "
+            f"({interval.low:.3f} to {interval.high:.3f} at {CONTROL_LEVEL:.1%}). Its texts hold some of the pool's."
+        )
+    return f"lm-loss on the model before fine-tuning: AUC {found:.3f}."
 
 
 def _of_all(job: Job, name: str, ids: NDArray[np.int64], of_model: list[NDArray[np.int64]]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from .pool import network_of, normalization_in, open_pool
 
 
 def run(job: Job) -> None:
-    """Write ``start.safetensors`` and ``history.json``.
+    """Write ``model.safetensors`` and ``history.json``.
 
     Raises:
         ValueError: the corpus has fewer texts than the suite asks for.
@@ -41,5 +41,5 @@ def run(job: Job) -> None:
         seed=config["seed"],
         device=job.torch_device(),
     )
-    save_checkpoint(trained.module, job.out / "start.safetensors")
+    save_checkpoint(trained.module, job.out / "model.safetensors")
     job.write("history.json", {"epochs": [asdict(epoch) for epoch in trained.history]})

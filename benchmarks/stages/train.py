@@ -49,7 +49,7 @@ def run(job: Job) -> None:
             pool.labels[ids],
             normalization,
             dev=(pool.inputs[split.dev], pool.labels[split.dev]),
-            start=job.parents["pretrain"] / "start.safetensors" if "pretrain" in job.parents else None,
+            start=job.parents["pretrain"] / "model.safetensors" if "pretrain" in job.parents else None,
             seed=config["seed"],
             device=device,
         )

@@ -64,6 +64,7 @@ def plant(
         examples=1000 + np.arange(texts),
         member=member,
         calibration=rng.random((models, texts)) < 0.25,
+        base=np.where(np.arange(TOKENS) >= count[:, None], np.nan, ease + noise * of_texts.normal(size=ease.shape)),
         zlib_bytes=12 + 4 * count + of_texts.integers(0, 4, texts),
     )
 

@@ -21,10 +21,12 @@ NAMES = tuple(LANGUAGE_MODEL_ATTACKS)
 
 
 def changed(observations: Observations, change: Callable[[np.ndarray], np.ndarray]) -> Observations:
-    """The same with other log-likelihoods, of as many tokens."""
+    """The same with other log-likelihoods, of as many tokens; the base model's are of the same tokens."""
     data = observations.data
+    found = change(data["log_likelihood"].values)
+    base = np.where(np.isnan(found[0, 0]), np.nan, data["base"].values)
     return Observations(
-        data.assign(log_likelihood=(data["log_likelihood"].dims, change(data["log_likelihood"].values)))
+        data.assign(log_likelihood=(data["log_likelihood"].dims, found), base=(data["base"].dims, base))
     )
 
 
