@@ -29,7 +29,7 @@ from pydantic import (
 from ..attacks.registry import ATTACKS
 from ..compressors.protocol import Finetuning
 from ..compressors.registry import COMPRESSORS, make_compressor
-from ..compressors.settings import SettingError, parse_setting
+from ..compressors.settings import FINETUNED, SettingError, parse_setting
 from ..models.data import DataConfig
 from ..models.encoders.recipe import EncoderRecipe
 from ..models.inputs import Augmentation
@@ -277,6 +277,8 @@ class Suite(BaseModel):
         if text and (noisy := [a for a in self.attacks if ATTACKS[a].sensitivity]):
             raise ValueError(f"{', '.join(noisy)}: noise cannot be added to token ids; leave it out for texts")
         for framework, settings in self.compress.items():
+            if encoder and FINETUNED in settings:
+                raise ValueError(f"{FINETUNED} says nothing of an encoder: it would be taught by itself; leave it out")
             for name in settings:
                 if reason := make_compressor(framework).refusal(parse_setting(name), self.network.name):
                     raise ValueError(f"{framework} cannot do {name!r} with {self.network.name}: {reason}")

@@ -3,6 +3,7 @@
 A setting is a sequence of steps joined by ``+``, always in the order prune, cluster, quantize::
 
     float32                                     conversion only, nothing compressed
+    finetuned                                   the same, trained on for as long as pruning would: a control
     pruning-magnitude-0.6                       60 % of each layer's weights are zero
     pruning-magnitude-embeddings-0.6            the same, and of each embedding of a text network
     pruning-global-0.6                          60 % of all weights together are zero
@@ -79,11 +80,16 @@ Step = Pruning | Clustering | Quantization
 
 @dataclass(frozen=True)
 class Setting:
-    """What is done to a model: at most one pruning, one clustering and one quantization step."""
+    """What is done to a model: at most one pruning, one clustering and one quantization step.
+
+    Or none, and ``finetuned`` alone: it trains on for as long as pruning would, which tells what a compressed model
+    owes to compression and what to the training that came with it.
+    """
 
     pruning: Pruning | None = None
     clustering: Clustering | None = None
     quantization: Quantization | None = None
+    finetuned: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -93,20 +99,24 @@ class Setting:
     @property
     def name(self) -> str:
         """Canonical name; ``parse_setting`` reads it back."""
-        return "+".join(s.name for s in self.steps) or "float32"
+        return "+".join(s.name for s in self.steps) or (FINETUNED if self.finetuned else "float32")
 
     @property
     def technique(self) -> str:
-        """``pruning``, ``clustering``, ``quantization``, a ``+`` of them, or ``conversion``."""
-        return "+".join(type(s).__name__.lower() for s in self.steps) or "conversion"
+        """``pruning``, ``clustering``, ``quantization``, a ``+`` of them, ``finetuning`` or ``conversion``."""
+        return "+".join(type(s).__name__.lower() for s in self.steps) or (
+            "finetuning" if self.finetuned else "conversion"
+        )
 
 
 _PRUNING = re.compile(
     r"pruning-(?P<scope>magnitude|magnitude-embeddings|global|filter-l1|filter-l2)-(?P<sparsity>0?\.\d+)"
 )
 _CLUSTERING = re.compile(r"clustering-k(?P<k>\d+)")
+FINETUNED = "finetuned"
 _EXAMPLES = (
     "float32",
+    FINETUNED,
     "pruning-magnitude-0.6",
     "pruning-magnitude-embeddings-0.6",
     "pruning-global-0.6",
@@ -153,8 +163,8 @@ def parse_setting(name: str) -> Setting:
     Raises:
         SettingError: unknown step, value out of range, a technique given twice, or steps out of order.
     """
-    if name == "float32":
-        return Setting()
+    if name in ("float32", FINETUNED):
+        return Setting(finetuned=name == FINETUNED)
     steps = [_parse_step(part) for part in name.split("+")]
     order = [(Pruning, Clustering, Quantization).index(type(s)) for s in steps]
     if order != sorted(set(order)):

@@ -54,6 +54,8 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
 
             network = with_linear_layers(network)
         layers = (len(tables(network)), len(kernels(network)))
+        if setting.finetuned:
+            train(network, learning_rate=finetuning.learning_rate)
         if setting.pruning is not None:
             held.append(prune(network, setting.pruning))
             train(network, learning_rate=finetuning.learning_rate, constraint=hold)

@@ -62,6 +62,8 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
 
             network = with_linear_layers(network)
         layers = len(kernels(network))
+        if setting.finetuned:
+            train(network, learning_rate=rate)
         if setting.pruning is not None:
             held.append(prune(network, setting.pruning))
             train(network, learning_rate=rate, constraint=hold)

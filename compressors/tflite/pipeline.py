@@ -54,6 +54,8 @@ def _run(target: Target, setting: Setting, finetuner: Finetuner) -> tuple[bytes,
     calibration = _calibration_inputs(target, finetuner.seed)
     rate = finetuner.finetuning.learning_rate
     kind = setting.quantization.kind if setting.quantization is not None else None
+    if setting.finetuned:
+        finetuner.run(model, learning_rate=rate)
     if setting.pruning is not None:
         model = prune(model, setting.pruning.sparsity, finetuner, learning_rate=rate)
     if setting.clustering is not None:

@@ -63,6 +63,15 @@ def test_what_a_network_is_for_decides_who_attacks_it(written: Path) -> None:
         (["attacks=[lm-loss]"], "lm-loss: not for resnet8, whose task is classification"),
         (["pretraining={examples: 2, training: {epochs: 1}}"], "pretraining is for text networks"),
         (["encoder_queries.crop_scale=[0.2, 0.1]"], "crop_scale needs 0 < least"),
+        (
+            [
+                "network.name=resnet8-encoder",
+                "training={method: simclr, epochs: 1}",
+                "attacks=[encodermi-t]",
+                "compress={tflite: [finetuned]}",
+            ],
+            "finetuned says nothing of an encoder",
+        ),
     ):
         with pytest.raises(SuiteError, match=says):
             load_suite(str(written), overrides)

@@ -356,3 +356,13 @@ def test_every_network_compresses(network, tmp_path):
         assert logits.shape == (40, 3)
         if name == "float32":
             np.testing.assert_allclose(logits, eager, atol=1e-4)
+
+
+def test_finetuned_is_the_original_trained_on_and_nothing_else(target, made):
+    before, after = (ADAPTER.weights(made(name)) for name in ("float32", "finetuned"))
+    assert [w.name for w in before] == [w.name for w in after]
+    for old, new in zip(before, after, strict=True):
+        assert (old.values != new.values).mean() > 0.9 and not np.any(new.values == 0)
+        assert new.values.dtype == np.float32
+    logits = [ADAPTER.predictor(made(name), NORMALIZATION)(target.images) for name in ("float32", "finetuned")]
+    assert np.abs(logits[0] - logits[1]).max() > 0

@@ -8,6 +8,7 @@ from compleak.compressors.settings import Setting, SettingError, parse_setting
 
 NAMES = [
     "float32",
+    "finetuned",
     "pruning-magnitude-0.6",
     "pruning-global-0.95",
     "pruning-filter-l1-0.5",
@@ -31,6 +32,7 @@ def test_a_canonical_name_is_read_back(name: str) -> None:
 
 def test_technique_names_every_step() -> None:
     assert parse_setting("float32").technique == "conversion"
+    assert parse_setting("finetuned").technique == "finetuning"
     assert parse_setting(NAMES[-1]).technique == "pruning+clustering+quantization"
 
 
@@ -43,6 +45,7 @@ def test_technique_names_every_step() -> None:
         ("clustering-k1", "2 to 256"),
         ("quantization-int8-static+pruning-magnitude-0.5", "in the order"),
         ("clustering-k4+clustering-k8", "at most once"),
+        ("finetuned+clustering-k8", "Unknown compression step 'finetuned'"),
         ("", "Unknown compression step ''"),
     ],
 )

@@ -271,3 +271,13 @@ def test_a_damaged_file_is_named(made, tmp_path, damage):
     for open_file in (ADAPTER.weights, lambda p: ADAPTER.predictor(p, NORMALIZATION)):
         with pytest.raises(ArtifactError, match=r"damaged\.tflite"):
             open_file(path)
+
+
+def test_finetuned_is_the_original_trained_on_and_nothing_else(target, made):
+    before, after = (ADAPTER.weights(made(name)) for name in ("float32", "finetuned"))
+    assert [w.name for w in before] == [w.name for w in after]
+    for old, new in zip(before, after, strict=True):
+        assert (old.values != new.values).mean() > 0.9 and not np.any(new.values == 0)
+        assert new.values.dtype == np.float32
+    logits = [ADAPTER.predictor(made(name), NORMALIZATION)(target.images) for name in ("float32", "finetuned")]
+    assert np.abs(logits[0] - logits[1]).max() > 0
