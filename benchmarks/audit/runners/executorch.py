@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ....compressors.executorch.adapter import missing_extra
 from .. import AuditError
 
+_MARK = b"ET"
 _DTYPES: dict[int, type[np.generic]] = {0: np.uint8, 1: np.int8, 3: np.int32, 4: np.int64, 5: np.float16, 6: np.float32}
 """PyTorch's numbers of types, which a .pte file states its inputs' by."""
 
@@ -31,8 +32,11 @@ def open_executorch(path: Path, *, threads: int = 1) -> Callable[[NDArray[np.gen
 
     from ....compressors.executorch.predictor import load_method
 
+    content = path.read_bytes()
+    # Given what is no .pte file at all, the runtime ends the whole process.
+    if content[4:6] != _MARK:
+        raise AuditError(f"{path} is not a .pte file: it lacks the mark {_MARK.decode()!r} that they begin with.")
     try:
-        content = path.read_bytes()
         method, _ = load_method(content, threads=threads)
     except RuntimeError as error:
         raise AuditError(f"{path} is not a .pte file for this ExecuTorch, or is damaged: {error}") from error
