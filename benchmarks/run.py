@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..models.encoders.recipe import EncoderRecipe
 from ..results.leaderboard import LeaderboardError, read_leaderboard, write_leaderboard
 from ..results.null_control import outside_together, summarise
 from ..results.scores import write_atomically
@@ -47,6 +49,7 @@ def run_suite(suite: Suite, out: Path, workers: int, console: Console, errors: C
     Returns:
         Exit code: 0, 1 where nodes or the null control failed, 2 for the user's mistakes, 130 after Ctrl-C.
     """
+    _require_extras(suite)
     store = Store(out)
     with store.lock():
         plan = make_plan(suite)
@@ -104,6 +107,19 @@ def _conclude(plan: Plan, store: Store, outcome: Outcome, console: Console, erro
     console.print(f"Leaderboard: {path} ({len(rows)} rows)", soft_wrap=True)
     console.print(f"Run:         {store.root} (scores, artifacts and logits below nodes/)", soft_wrap=True)
     return OK if sound else FAILED
+
+
+def _require_extras(suite: Suite) -> None:
+    """Whether what training needs is installed; reading, planning and verifying the suite need none of it."""
+    if not isinstance(suite.training, EncoderRecipe):
+        return
+    coloured = suite.training.jitter > 0 or suite.training.grey > 0
+    for package, extra, needed in (("kornia", "ssl", coloured), ("opacus", "dp", suite.training.dp is not None)):
+        if needed and find_spec(package) is None:
+            raise SuiteError(
+                f"{suite.name} trains encoders and needs {package}, which is not installed; run: "
+                f"pip install compleak-bench[{extra}]"
+            )
 
 
 def _check_size(suite: Suite, store: Store, plan: Plan) -> None:
