@@ -148,7 +148,7 @@ BOTH = [
     of_tflite("tflite", "resnet8-encoder", "quantization-float16", 1e-5),
     of_tflite("tflite", "resnet8-encoder", "quantization-dynamic", 0.01),
     of_tflite("tflite", "resnet8-encoder", "quantization-int8-static", 0.01),
-    of_tflite("tflite", "resnet8-encoder", "quantization-int8-qat", 0.05),
+    slowly("tflite", "resnet8-encoder", "quantization-int8-qat", 0.05, tflite=True),
     of_tflite("tflite", "resnet8-encoder", "quantization-int8-weights", 0.01),
     of_tflite("tflite", "resnet8-encoder", "quantization-int4-weights", 0.2),
     of_tflite("tflite", "resnet8-encoder", "pruning-magnitude-0.6", 0.3),
@@ -167,7 +167,7 @@ BOTH = [
     of_tflite("tflite", "vit-tiny", "quantization-dynamic", 0.01),
     of_tflite("tflite", "vit-tiny", "quantization-int8-static", 0.01),
     of_tflite("tflite", "vit-tiny", "quantization-int4-weights", 0.2),
-    of_tflite("tflite", "vit-tiny", "pruning-magnitude-0.6", 0.4),
+    slowly("tflite", "vit-tiny", "pruning-magnitude-0.6", 0.4, tflite=True),
     slowly("tflite", "vit-tiny", "clustering-k8+quantization-int8-static", 0.2, tflite=True),
 ]
 

@@ -12,7 +12,13 @@ from compleak.attacks.registry import ATTACKS, make_attack
 from compleak.results.delong import delong_interval
 
 VARIANTS = (ORIGINAL, "tflite/a", "tflite/b")
-ENCODER = [name for name, info in ATTACKS.items() if info.task == "encoder"]
+# The norms' orders and the two networks of PartCrop differ in nothing that is looked at here.
+ENCODER = [
+    name
+    for name, info in ATTACKS.items()
+    if info.task == "encoder"
+    and not name.startswith(("lpla-l1", "lpla-l2", "lpla-l3", "partcrop-v1-", "encodermi-v-mr-"))
+]
 EXAMPLES = 240
 
 
@@ -77,7 +83,7 @@ def test_a_leak_is_found_and_none_is_not(name):
     assert interval.low <= 0.5 <= interval.high
 
 
-@pytest.mark.parametrize("name", ["encodermi-v-mr", "lpla-l1-gaussian-standardised-mr"])
+@pytest.mark.parametrize("name", ["encodermi-v-mr", "lpla-linf-gaussian-standardised-mr"])
 def test_order_of_variants_is_immaterial(name):
     observed = observations(signal=0.5)
     ids = np.flatnonzero(observed.data["calibration"].values[1])
