@@ -33,6 +33,8 @@ class AttackInfo:
             it learns from other examples only.
         sensitivity: whether all its queries but one are noisy (``attacks.sensitivity``).
         answer: which of the observations' answers it reads, and so what task the attacked models have.
+        beside: the attack on the original alone that rows are compared with, where the same attack has nothing to say
+            of the original and its copy; the same attack where empty.
         pretrained: whether it needs the model that all were fine-tuned from.
         known: whose membership it is fitted on: that of shadow models' examples, or of part of the target's own
             members and non-members (PartCrop's protocol), which it then is not scored on.
@@ -49,6 +51,7 @@ class AttackInfo:
     sensitivity: bool = False
     answer: Answer = "logits"
     pretrained: bool = False
+    beside: str = ""
     known: Literal["shadows", "partial"] = "shadows"
 
     def __post_init__(self) -> None:

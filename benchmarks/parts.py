@@ -7,12 +7,15 @@ from pathlib import Path
 
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
-from ..results.leaderboard import read_leaderboard, write_leaderboard
+from ..models.data import DataError
+from ..results.leaderboard import write_leaderboard
 from ..results.scores import write_atomically
-from ..results.store import LEADERBOARD, NULL_CONTROL, SUITE
-from .run import INTERRUPTED, OK, run_suite
-from .schema import Suite
+from ..results.store import LEADERBOARD, NULL_CONTROL, SUITE, rows_together
+from .run import INTERRUPTED, OK, USER_ERROR, run_suite
+from .schema import Suite, SuiteError
+from .store import StoreError
 
 
 def run_suites(
@@ -35,23 +38,32 @@ def run_suites(
     """
     if len(suites) == 1:
         return run_suite(next(iter(suites.values())), out, workers, console, errors, command)
-    code = OK
+    codes = {}
     for part, suite in suites.items():
-        code = max(code, run_suite(suite, out / part, workers, console, errors, command))
-        if code == INTERRUPTED:
-            return code
-    if code == OK or all((out / part / LEADERBOARD).is_file() for part in suites):
-        _together(suites, out)
-        console.print(f"All parts:   {out / LEADERBOARD}", soft_wrap=True)
-    return code
+        try:
+            codes[part] = run_suite(suite, out / part, workers, console, errors, command)
+        except (SuiteError, StoreError, DataError) as error:
+            errors.print(f"[red]Error:[/red] part {part}: {escape(str(error))}", soft_wrap=True)
+            codes[part] = USER_ERROR
+        if codes[part] == INTERRUPTED:
+            return INTERRUPTED
+    if failed := [part for part, code in codes.items() if code != OK]:
+        errors.print(
+            f"Not all parts ended well ({', '.join(failed)}): their rows were not put together.", soft_wrap=True
+        )
+        return max(codes.values())
+    _together(suites, out)
+    console.print(f"All parts:   {out / LEADERBOARD}", soft_wrap=True)
+    return OK
 
 
 def _together(suites: Mapping[str, Suite], out: Path) -> None:
     """The parts' rows in one file each, and the suites, which are a suite file themselves."""
     for name in (LEADERBOARD, NULL_CONTROL):
-        files = [file for part in suites if (file := out / part / name).is_file()]
-        if files:
-            write_leaderboard([row for file in files for row in read_leaderboard(file)], out / name)
+        if rows := rows_together([out / part for part in suites], name):
+            write_leaderboard(rows, out / name)
+        else:
+            (out / name).unlink(missing_ok=True)
     stated = {part: suite.model_dump(mode="json") for part, suite in suites.items()}
     text = yaml.safe_dump({"name": out.name, "parts": stated}, sort_keys=False)
     write_atomically(out / SUITE, text.encode())

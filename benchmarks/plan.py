@@ -288,12 +288,24 @@ def _trials(suite: Suite, collect: Node) -> Iterator[Trial]:
     for count in suite.counts():
         for target in (*membership.target_models(), *((NULL,) if membership.null else ())):
             parties.setdefault(membership.shadow_models(target)[:count], []).append(target)
-    for shadows, targets in parties.items():
-        yield from _of_party(suite, collect, shadows, tuple(targets))
+    for number, (shadows, targets) in enumerate(parties.items()):
+        # Whoever knows part of the target's own membership has no shadows, however many others have.
+        again = any(set(targets) & set(seen) for seen in list(parties.values())[:number])
+        yield from _of_party(suite, collect, shadows, tuple(targets), partly_known=not again)
 
 
-def _of_party(suite: Suite, collect: Node, shadows: tuple[str, ...], targets: tuple[str, ...]) -> Iterator[Trial]:
-    """All trials of one attacker, who trained ``shadows`` and attacks ``targets``."""
+def _of_party(
+    suite: Suite, collect: Node, shadows: tuple[str, ...], targets: tuple[str, ...], *, partly_known: bool
+) -> Iterator[Trial]:
+    """All trials of one attacker, who trained ``shadows`` and attacks ``targets``.
+
+    Args:
+        suite: what is planned.
+        collect: the observations.
+        shadows: of the attacker.
+        targets: of the attacker.
+        partly_known: whether attacks that know part of the targets' own membership are among them.
+    """
     done: dict[tuple[str, str], Node] = {}
 
     def attack_node(attack: str, variants: tuple[Variant, ...], copies: dict[str, Any] | None = None) -> Node:
@@ -323,14 +335,18 @@ def _of_party(suite: Suite, collect: Node, shadows: tuple[str, ...], targets: tu
         return make_node("attack", name, config, {"collect": collect, **known}, modules=modules)
 
     for attack, variants in _in_turn(suite, len(shadows)):
+        if ATTACKS[attack].known == "partial" and not partly_known:
+            continue
         access = ATTACKS[attack].access
-        if access != "one-model" and (attack, ORIGINAL) not in done:
+        if (beside := ATTACKS[attack].beside) and (beside, ORIGINAL) not in done:
+            done[beside, ORIGINAL] = attack_node(beside, (variants_of(suite)[0],))
+        if access != "one-model" and not beside and (attack, ORIGINAL) not in done:
             copies = {"count": 1 if access == "original+compressed" else 2, "keep": access != "multiple"}
             done[attack, ORIGINAL] = attack_node(attack, variants, copies)
         node = attack_node(attack, variants)
         if not several(variants):
             done[attack, variants[-1].name] = node
-        baseline = done[attack, ORIGINAL]
+        baseline = done[beside or attack, ORIGINAL]
         parents = {"attack": node} if baseline is node else {"attack": node, "baseline": baseline}
         statistics = suite.statistics.model_dump(mode="json")
         yield Trial(

@@ -46,8 +46,9 @@ class Gathered:
             for t in self._plan.trials
             if t.variants[-1] == variant and not several(t.variants) and target in t.targets
         }
-        nr = [auc for attack, auc in found.items() if "-sr" not in attack]
-        sr = [auc for attack, auc in found.items() if "-sr" in attack]
+        alone = {attack for attack in found if ATTACKS[attack].access == "one-model"}
+        nr = [auc for attack, auc in found.items() if attack in alone]
+        sr = [auc for attack, auc in found.items() if attack not in alone]
         ranges = [f"{kind} AUC {min(a):.3f}-{max(a):.3f}" for kind, a in (("NR", nr), ("SR", sr)) if a]
         return (
             f"{variant.name:<42} accuracy {facts['accuracy']:.3f}, agreement {facts['agreement']:.3f}, "
@@ -152,6 +153,8 @@ def model_name(suite: Suite) -> str:
 def _baseline(trial: Trial) -> str:
     if trial.baseline_node is None:
         return ""
+    if beside := ATTACKS[trial.attack].beside:
+        return f"{beside} on the original"
     of = "on the original" if len(trial.variants) == 1 else "with the original in place of each compressed model"
     return f"{trial.attack} {of}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -140,6 +141,9 @@ class Pretraining(BaseModel):
     training: TrainingRecipe
 
 
+LEAST_DEV = 20
+LEAST_KNOWN = 4
+_NAME = r"^[a-z0-9][a-z0-9_.-]*$"
 _TAGS: dict[str | int, type[BaseModel]] = {"supervised": TrainingRecipe, "encoder": EncoderRecipe}
 
 
@@ -186,7 +190,7 @@ class Suite(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    name: str = Field(pattern=_NAME)
     description: str = ""
     seed: int = Field(default=0, ge=0)
     data: DataConfig
@@ -263,8 +267,28 @@ class Suite(BaseModel):
             )
         if text and self.augmentation != "none":
             raise ValueError("training.augmentation is for images; leave it out")
-        if self.pretraining and TEXT_NETWORKS.get(self.network.name) is None:  # type: ignore[call-overload]
-            raise ValueError("pretraining is for text networks; leave it out")
+        family = TEXT_NETWORKS.get(self.network.name)  # type: ignore[call-overload]
+        if self.pretraining and (family is None or family.module != "gpt2"):
+            raise ValueError(
+                f"pretraining is for GPT-2, which learns to foretell; leave it out for {self.network.name}"
+            )
+        if isinstance(self.training, EncoderRecipe):
+            if self.membership.dev < LEAST_DEV:
+                raise ValueError(f"an encoder's probes need dev examples; give membership.dev {LEAST_DEV} or more")
+            if (self.training.queue or 0) > self.membership.train:
+                raise ValueError(
+                    f"training.queue ({self.training.queue}) cannot hold more than the {self.membership.train} images "
+                    "of membership.train"
+                )
+            if self.network.name == "vit-tiny" and (fixed := [a for a in self.attacks if a.startswith("lpla-l2-")]):
+                raise ValueError(
+                    f"{', '.join(fixed)}: vit-tiny ends in a LayerNorm, which fixes the 2-norm; take another order"
+                )
+        known = [a for a in self.attacks if ATTACKS[a].known == "partial"]
+        if known and self.membership.evaluate < LEAST_KNOWN:
+            raise ValueError(
+                f"{known[0]} needs membership.evaluate {LEAST_KNOWN} or more: half of them are known to it"
+            )
         lost = [a for a in self.attacks if ATTACKS[a].pretrained and not self.pretraining]
         if lost:
             raise ValueError(f"{', '.join(lost)}: needs a model that all are fine-tuned from; give pretraining")
@@ -361,9 +385,18 @@ def load_suites(name: str, overrides: Sequence[str] = ()) -> dict[str, Suite]:
     parts = content.pop("parts", {"": {}})
     if not isinstance(parts, dict) or not parts or not all(isinstance(p or {}, dict) for p in parts.values()):
         raise SuiteError(f"{path}: parts must map each part's name to the fields that it sets differently.")
+    if wrong := [key for key in parts if key != "" and not re.fullmatch(_NAME, str(key))]:
+        raise SuiteError(
+            f"{path}: a part's name must consist of small letters, digits, '_', '.' and '-', and begin with a letter "
+            f"or digit, for it names a folder; got {wrong[0]!r}."
+        )
+    parts = {str(key): value for key, value in parts.items()}
     if part and part not in parts:
         raise SuiteError(f"{path} has no part {part!r}. It has: {', '.join(filter(None, parts)) or 'none'}.")
-    return {key: _suite(path, content, key, parts[key] or {}, overrides) for key in ([part] if part else parts)}
+    suites = {key: _suite(path, content, key, parts[key] or {}, overrides) for key in ([part] if part else parts)}
+    if len({suite.name for suite in suites.values()}) < len(suites):
+        raise SuiteError(f"{path}: its parts must differ in name; leave `name` out, and each is called by its part.")
+    return suites
 
 
 def _suite(

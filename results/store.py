@@ -18,7 +18,7 @@ means over targets     none                                     ``NAME.summary.c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from typing import Any
 
 import yaml
 
-from .leaderboard import LeaderboardError, read_leaderboard
+from .leaderboard import LeaderboardError, read_leaderboard, sort_rows
 from .metrics import ScoreError
 from .records import Row
 from .scores import Scores, read_pack, read_scores
@@ -108,6 +108,24 @@ def runs_in(path: Path) -> tuple[Path, ...]:
         raise ResultsError(str(error)) from error
     parts = suite.get("parts") if isinstance(suite, dict) else None
     return tuple(path / str(part) for part in parts) if isinstance(parts, dict) else (path,)
+
+
+def rows_together(runs: Sequence[Path], name: str) -> list[Row]:
+    """The rows of a file that several runs have, ``leaderboard.csv`` or ``null_control.csv``; of those that have it."""
+    return [row for run in runs if (run / name).is_file() for row in read_leaderboard(run / name)]
+
+
+def parts_that_differ(path: Path) -> list[str]:
+    """Files of a run's folder whose rows are not those of its parts together; none where it has no parts.
+
+    Raises:
+        ResultsError: its suite cannot be read.
+    """
+    runs = runs_in(path)
+    if runs == (path,):
+        return []
+    together = {name: sort_rows(rows_together(runs, name)) for name in (LEADERBOARD, NULL_CONTROL)}
+    return [name for name, rows in together.items() if sort_rows(_rows(path / name)) != rows]
 
 
 def open_results(path: Path) -> Results:

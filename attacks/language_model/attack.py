@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from ..compleak.learners import LEARNERS, LearnerName, Table
 from ..held import Held, NotFittedError
@@ -163,8 +164,9 @@ def plain(name: str, *, min_k: float | None = None) -> TextAttack:
     """
     if min_k is not None:
         return TextAttack(name, "one-model", partial(_threshold_only, partial(_min_k, fraction=min_k)))
-    access: Access = "original+compressed" if name == "lm-reference-compressed" else "one-model"
-    return TextAttack(name, access, partial(_threshold_only, _PLAIN[name]))
+    if name == "lm-reference-compressed":
+        return TextAttack(name, "original+compressed", partial(_oriented, _reference_compressed))
+    return TextAttack(name, "one-model", partial(_threshold_only, _PLAIN[name]))
 
 
 def learned(form: Form, learner: LearnerName, seed: int) -> TextAttack:
@@ -204,7 +206,6 @@ _PLAIN: dict[str, Score] = {
     "lm-loss": _loss,
     "lm-zlib": _zlib,
     "lm-reference-base": _reference_base,
-    "lm-reference-compressed": _reference_compressed,
 }
 
 
@@ -213,6 +214,14 @@ def _threshold_only(
 ) -> tuple[Score, Floats]:
     del member, model
     return score, score(texts)
+
+
+def _oriented(score: Score, texts: Texts, member: NDArray[np.bool_], model: NDArray[np.int64]) -> tuple[Score, Floats]:
+    """With the shadows' sign: compression may lose what was a member's own, and the training with it may add to it."""
+    del model
+    found = score(texts)
+    sign = 1.0 if roc_auc_score(member, found) >= 0.5 else -1.0
+    return lambda asked: sign * score(asked), sign * found
 
 
 def _learned(

@@ -43,9 +43,10 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
     ),
     "lm-reference-compressed": _row(
         "attack:plain",
-        "CompLeak_SR for texts: mean log-likelihood less that of the compressed model",
+        "CompLeak_SR for texts: mean log-likelihood less that of the compressed model; its sign from the shadows",
         "original+compressed",
         options={"name": "lm-reference-compressed"},
+        beside="lm-loss",
     ),
     "lm-reference-shadows": _row(
         "references:lm_reference_shadows", "mean log-likelihood less that of OUT references", references=1

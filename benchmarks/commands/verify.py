@@ -46,9 +46,12 @@ def verify_command(
     from ...results.publishing.verify import verify
     from ..planned import expectation
 
+    differ = [f"{path / name} holds other rows than its parts" for path in paths for name in _merged(path)]
     found = [verify(path, planner=expectation, pack=scores) for path in _leaderboards(paths)]
     if as_json:
-        typer.echo(json.dumps({"sound": all(v.sound for v in found), "verified": [_plain(v) for v in found]}, indent=1))
+        sound = all(v.sound for v in found) and not differ
+        told = {"sound": sound, "verified": [_plain(v) for v in found], "parts": differ}
+        typer.echo(json.dumps(told, indent=1))
     else:
         console = Console(highlight=False, markup=False, soft_wrap=True)
         for verification in found:
@@ -57,8 +60,16 @@ def verify_command(
             for note in verification.notes:
                 console.print(f"Not checked: {note}.")
             console.print(verification.summary())
-    if not all(v.sound for v in found):
+        for problem in differ:
+            console.print(problem)
+    if differ or not all(v.sound for v in found):
         raise typer.Exit(DISAGREES)
+
+
+def _merged(path: Path) -> list[str]:
+    from ...results.store import parts_that_differ
+
+    return parts_that_differ(path) if path.is_dir() else []
 
 
 def _leaderboards(paths: list[Path]) -> list[Path]:

@@ -87,10 +87,12 @@ def utility(task: str, judged: Judged, original: Judged, inside: Bools, outside:
         judged: the variant.
         original: what it was made from.
         inside: the members among the examples, [examples].
-        outside: the non-members.
+        outside: the non-members. Of neither, an example counts of which there is nothing to say: a text of one token.
     """
     same = (judged.said == original.said) & judged.counted
-    shares = same.sum(axis=1) / np.maximum(judged.counted.sum(axis=1), 1)
+    counted = judged.counted.sum(axis=1)
+    inside, outside = inside & (counted > 0), outside & (counted > 0)
+    shares = same.sum(axis=1) / np.maximum(counted, 1)
     cells: dict[str, Any] = {
         "accuracy": float(judged.right[outside].mean()),
         "accuracy_members": float(judged.right[inside].mean()),

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from compleak.benchmarks.schema import load_suite
 from compleak.benchmarks.stages import answers, utility
 from compleak.benchmarks.stages.attack import known_half
+from compleak.benchmarks.stages.collect import _control
 from compleak.benchmarks.stages.pool import asked_ids
 from compleak.models.encoders.recipe import EncoderRecipe
 from compleak.models.inputs import Normalization, Tokens
@@ -110,3 +111,25 @@ def test_queries_in_a_row_are_the_suites():
 
     suite = load_suite("encoders/simclr", ["encoder_queries={views: 6, crops: 20}"])
     assert [queries_of(suite, a) for a in ("lpla-l2-kde-standardised", "encodermi-t", "partcrop-v1")] == [1, 6, 21]
+
+
+def test_texts_of_which_there_is_nothing_to_say_count_nowhere():
+    likelihood = np.array([[-1.0, -1.0], [np.nan, np.nan], [-1.0, np.nan], [np.nan, np.nan]])
+    ids = np.array([[1, 2, 2], [1, 0, 0], [1, 2, 0], [1, 0, 0]])
+    judged = utility.of_language_model(likelihood, np.full((4, 2), 2), ids)
+    inside = np.array([True, True, False, False])
+    cells = utility.utility("language-model", judged, judged, inside, ~inside)
+    assert (cells["accuracy"], cells["accuracy_members"], cells["agreement"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("lift", [0.0, 3.0])
+def test_a_base_model_that_knows_the_members_stops_the_run(lift):
+    rng = np.random.default_rng(0)
+    inside = np.arange(200) < 100
+    base = rng.normal(size=(200, 5)).astype(np.float32) + (lift * inside)[:, None].astype(np.float32)
+    base[:, 3:] = np.nan
+    if lift:
+        with pytest.raises(ValueError, match=r"before any fine-tuning: AUC 1\.000"):
+            _control(base, inside, ~inside)
+    else:
+        assert _control(base, inside, ~inside).startswith("lm-loss on the model before fine-tuning: AUC 0.")

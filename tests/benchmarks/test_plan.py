@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 from compleak.benchmarks.plan import Plan, make_plan
+from compleak.benchmarks.rows import planned_cells
 from compleak.benchmarks.schema import load_suite
 
 
@@ -112,3 +113,24 @@ def test_fewer_shadows_are_the_first_of_the_many_and_train_nothing_else() -> Non
 def test_without_counts_all_shadows_are_used_and_names_are_short() -> None:
     assert {len(t.shadows) for t in power("shadow_counts=[]").trials} == {16}
     assert "pool-0/compleak-nr-loss/original" in keys(power("shadow_counts=[]"), "attack")
+
+
+def test_who_knows_part_of_the_answer_has_one_row_however_many_shadows_others_have() -> None:
+    plan = make_plan(load_suite("encoders/simclr", ["membership.shadows=2", "shadow_counts=[1,2]"]))
+    names = [(t.attack, t.attack_node.name) for t in plan.trials]
+    assert len(names) == len(set(names))
+    known = [t for t in plan.trials if t.attack.endswith("-known")]
+    assert {t.attack for t in known} == {"lpla-linf-kde-known", "partcrop-v1-known"}
+    assert len(known) == 2 * len(plan.variants)
+    assert {t.attack_node.key for t in known} <= {n.key for n in plan.nodes}
+    assert all(plan.node("attack", t.attack_node.name).key == t.attack_node.key for t in plan.trials)
+
+
+def test_a_compressed_reference_is_held_against_the_loss_on_the_original() -> None:
+    """Beside a copy of itself a model has no score at all: an AUC of 0.5, which anything would seem to beat."""
+    plan = make_plan(load_suite("text-quickstart/gpt2-lm"))
+    found = [t for t in plan.trials if t.attack == "lm-reference-compressed"]
+    (loss,) = [t for t in plan.trials if t.attack == "lm-loss" and t.variants[0].name == "original"]
+    assert {t.baseline_node.key for t in found if t.baseline_node} == {loss.attack_node.key}
+    assert planned_cells(plan, found[0], "target-0")["baseline"] == "lm-loss on the original"
+    assert not any("copies" in n.name for n in plan.nodes if "lm-reference-compressed" in n.name)

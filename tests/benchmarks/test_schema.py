@@ -41,6 +41,8 @@ def test_each_part_is_a_suite_of_its_own(written: Path) -> None:
         ("/big", PARTS, "has no part 'big'. It has: small, wide"),
         ("/big", "", "has no part 'big'. It has: none"),
         ("/small", "\nparts: [small]", "parts must map each part's name"),
+        ("/small", "\nparts: {../small: {}}", "a part's name must consist of small letters"),
+        ("", "\nparts: {1: {name: one}, 2: {name: one}}", "its parts must differ in name"),
         ("/small", "\nparts: {small: {seed.x: 1}}", "part small: 'seed' is a value"),
         (
             "/small",
@@ -55,14 +57,28 @@ def test_parts_that_are_none(written: Path, name: str, parts: str, says: str) ->
         load_suite(f"{written}{name}")
 
 
+ENCODER = (
+    "network.name=resnet8-encoder",
+    "training={method: simclr, epochs: 1}",
+    "attacks=[encodermi-t]",
+    "compress={}",
+)
+PRETRAINED = ("pretraining={examples: 2, training: {epochs: 1}}", "compress={}", "training.augmentation=none")
+
+
 def test_what_a_network_is_for_decides_who_attacks_it(written: Path) -> None:
     for overrides, says in (
         (["network.name=resnet8-encoder"], "resnet8-encoder is an encoder; give training.method"),
         (["training={method: simclr, epochs: 1}"], "resnet8 is no encoder; leave out training.method"),
         (["training={method: simclr, epoch: 1}"], r"training\.epoch: no such field\. Did you mean 'epochs'"),
         (["attacks=[lm-loss]"], "lm-loss: not for resnet8, whose task is classification"),
-        (["pretraining={examples: 2, training: {epochs: 1}}"], "pretraining is for text networks"),
+        (["pretraining={examples: 2, training: {epochs: 1}}"], "pretraining is for GPT-2"),
         (["encoder_queries.crop_scale=[0.2, 0.1]"], "crop_scale needs 0 < least"),
+        (["network={name: bert-tiny}", "data={name: wordnet-glosses}", *PRETRAINED], "pretraining is for GPT-2"),
+        ([*ENCODER, "membership.dev=0"], "probes need dev examples; give membership.dev 20"),
+        ([*ENCODER, "training.method=moco"], r"training.queue \(4096\) cannot hold more than the 1000 images"),
+        ([*ENCODER, "network.name=vit-tiny", "attacks=[lpla-l2-kde-known]"], "LayerNorm, which fixes the 2-norm"),
+        ([*ENCODER, "attacks=[encodermi-t-known]", "membership.evaluate=2"], "needs membership.evaluate 4 or more"),
         (
             [
                 "network.name=resnet8-encoder",

@@ -60,6 +60,11 @@ def test_encoders_are_attacked_as_trained_and_as_deployed(suite: Path, tmp_path:
     known = [read_scores(p).example for p in out.glob("simclr/nodes/attack/*partcrop-v1-known*/target-0.parquet")]
     assert len(known) == 3 and all(np.array_equal(known[0], k) for k in known)
     assert compleak("verify", out).count("verified; 9 rows and 9 of the null control") == 2
+    merged = (out / "leaderboard.csv").read_text()
+    (out / "leaderboard.csv").write_text(merged.replace(",0.5", ",0.6", 1))
+    with pytest.raises(AssertionError, match=r"leaderboard\.csv holds other rows than its parts"):
+        compleak("verify", out)
+    (out / "leaderboard.csv").write_text(merged)
     compleak("publish", out, "--to", tmp_path / "published")
     assert len(list((tmp_path / "published").glob("encoders-tiny-*-v1.csv"))) == 2
     compleak("report", out, "-o", tmp_path / "report")
