@@ -60,8 +60,8 @@ def verify_command(
             for note in verification.notes:
                 console.print(f"Not checked: {note}.")
             console.print(verification.summary())
-        for problem in differ:
-            console.print(problem)
+        for line in differ:
+            console.print(line)
     if differ or not all(v.sound for v in found):
         raise typer.Exit(DISAGREES)
 
