@@ -169,7 +169,7 @@ class Observations:
         for name, values in answers.items():
             wrong = ~np.isfinite(values) if name in _NEVER_NAN else np.isinf(values)
             if wrong.any():
-                raise ObservationError(f"Some of {name} is not finite; a model or an artifact diverged.")
+                raise ObservationError(f"Some values of {name} are not finite; a model or an artifact diverged.")
         if len(np.unique(examples)) != len(examples):
             raise ObservationError("Example ids must be unique.")
         arrays: dict[str, NDArray[np.generic]] = {"label": np.asarray(label, dtype=np.int64), **answers}

@@ -149,7 +149,7 @@ def test_one_that_is_not_finite_or_of_another_shape_is_refused(target: Observati
         )
 
     assert remade(np.zeros(target.logits.shape)).sensitivity is not None
-    with pytest.raises(ObservationError, match="sensitivities are not finite"):
+    with pytest.raises(ObservationError, match="Some values of sensitivity are not finite"):
         remade(np.full(target.logits.shape, np.inf))
     with pytest.raises(ObservationError, match="shapes disagree"):
         remade(np.zeros((1, 3, 1, 5)))

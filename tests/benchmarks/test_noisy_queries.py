@@ -49,12 +49,14 @@ def test_nobody_pays_for_what_nobody_asked() -> None:
 def test_samia_adds_ten_queries_and_retrains_nothing() -> None:
     plain, samia = quickstart(PLAIN), quickstart(SAMIA)
     assert keys(plain, "data", "train", "compress", "latency") == keys(samia, "data", "train", "compress", "latency")
-    asked = [n.config["sensitivity"] for n in samia.nodes if n.stage in ("observe", "collect")]
-    assert len(asked) == 4 * 9 + 1
+    asked = [n.config["sensitivity"] for n in samia.nodes if n.stage == "observe"]
+    assert len(asked) == 4 * 9
     assert all(a == asked[0] for a in asked)  # one seed for all models and variants
     assert asked[0]["queries"] == 10
-    assert not [n.name for n in samia.nodes if n.stage not in ("observe", "collect") and "sensitivity" in n.config]
-    assert quickstart(SAMIA, "seed=1").node("collect", "all").config["sensitivity"]["seed"] != asked[0]["seed"]
+    assert not [n.name for n in samia.nodes if n.stage != "observe" and "sensitivity" in n.config]
+    assert samia.node("collect", "all").config["answers"] == ["logits", "sensitivity"]
+    other = next(n for n in quickstart(SAMIA, "seed=1").nodes if n.stage == "observe")
+    assert other.config["sensitivity"]["seed"] != asked[0]["seed"]
 
 
 def test_noise_is_for_images() -> None:
