@@ -40,6 +40,8 @@ def run(job: Job) -> None:
             device=device,
         )
         module = encoder.module
+        for epoch, earlier in encoder.checkpoints.items():
+            save_checkpoint(earlier, job.out / f"epoch-{epoch}.safetensors")
         history: dict[str, Any] = {"epochs": [{"loss": loss} for loss in encoder.history], "epsilon": encoder.epsilon}
     else:
         trained = train(
