@@ -12,7 +12,7 @@ from ..compressors.registry import COMPRESSORS
 from ..models.data import DATASETS
 from ..models.networks import ENCODERS, NETWORKS, OTHER_NETWORKS, TEXT_NETWORKS
 from ..plugins import PluginError, Registry
-from .schema import built_in_suites
+from .suite_files import built_in_suites
 
 Row = TypeVar("Row")
 

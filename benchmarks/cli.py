@@ -123,7 +123,7 @@ def plan_command(
 
     [bold]Examples[/bold]: compleak plan quickstart    compleak plan resnet-fashion --set membership.shadows=4
     """
-    from .schema import load_suites
+    from .suite_files import load_suites
 
     suites = load_suites(suite, settings or ())
     for part, loaded in suites.items():
@@ -176,7 +176,7 @@ def run_command(
     [bold]Examples[/bold]: compleak run quickstart    compleak run my-suite.yaml --out runs/mine --workers 4
     """
     from .parts import run_suites
-    from .schema import load_suites
+    from .suite_files import load_suites
 
     suites = load_suites(suite, settings or ())
     command = " ".join(["compleak", *sys.argv[1:]])

@@ -18,7 +18,8 @@ from ..results.publishing.provenance import Code
 from ..results.publishing.verify import Expectation, PlanError
 from .plan import Plan, make_plan
 from .rows import planned_cells
-from .schema import Suite, SuiteError, asked_by, load_suite
+from .schema import Suite, SuiteError
+from .suite_files import asked_by, load_suite
 
 _ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = "results/leaderboards"

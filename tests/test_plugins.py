@@ -12,7 +12,8 @@ from compleak import plugins
 from compleak.attacks.registry import ATTACKS, AttackInfo, make_attack
 from compleak.benchmarks.catalog import entries
 from compleak.benchmarks.plan import make_plan
-from compleak.benchmarks.schema import SuiteError, load_suite
+from compleak.benchmarks.schema import SuiteError
+from compleak.benchmarks.suite_files import load_suite
 from compleak.compressors.registry import COMPRESSORS
 from compleak.models.data import DATASETS, DataConfig, DataError, OtherDataset, load_pool, normalization, status
 from compleak.models.inputs import Normalization

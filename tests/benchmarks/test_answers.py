@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from compleak.benchmarks.schema import load_suite
 from compleak.benchmarks.stages import answers, utility
 from compleak.benchmarks.stages.attack import known_half
 from compleak.benchmarks.stages.collect import _control
 from compleak.benchmarks.stages.pool import asked_ids
+from compleak.benchmarks.suite_files import load_suite
 from compleak.models.encoders.recipe import EncoderRecipe
 from compleak.models.inputs import Normalization, Tokens
 from compleak.models.membership import NULL, Membership, Split

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from compleak.benchmarks.cli import main
 from compleak.benchmarks.run import _require_extras, run_suite
-from compleak.benchmarks.schema import SuiteError, load_suite
+from compleak.benchmarks.schema import SuiteError
+from compleak.benchmarks.suite_files import load_suite
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

@@ -14,8 +14,9 @@ from compleak.benchmarks.executors import InProcessExecutor
 from compleak.benchmarks.nodes import Node
 from compleak.benchmarks.plan import Plan, make_plan
 from compleak.benchmarks.runner import Failure, run_nodes
-from compleak.benchmarks.schema import Execution, SuiteError, load_suite
+from compleak.benchmarks.schema import Execution, SuiteError
 from compleak.benchmarks.store import Store
+from compleak.benchmarks.suite_files import load_suite
 from compleak.compressors.protocol import Finetuning, Target
 from compleak.compressors.registry import make_compressor
 from compleak.compressors.settings import parse_setting

@@ -3,7 +3,7 @@ import sys
 
 from compleak.benchmarks.plan import Plan, make_plan
 from compleak.benchmarks.rows import planned_cells
-from compleak.benchmarks.schema import load_suite
+from compleak.benchmarks.suite_files import load_suite
 
 
 def plan(*overrides: str) -> Plan:
@@ -80,7 +80,8 @@ def test_a_change_of_recipe_reruns_what_it_touches_only() -> None:
 
 def test_planning_imports_no_framework() -> None:
     code = (
-        "import sys; from compleak.benchmarks.plan import make_plan; from compleak.benchmarks.schema import load_suite;"
+        "import sys; from compleak.benchmarks.plan import make_plan;"
+        "from compleak.benchmarks.suite_files import load_suite;"
         "make_plan(load_suite('quickstart'));"
         "print([m for m in ('torch', 'tensorflow', 'tf_keras', 'sklearn', 'datasets') if m in sys.modules])"
     )

@@ -8,7 +8,7 @@ import yaml
 
 from compleak.benchmarks.plan import make_plan
 from compleak.benchmarks.planned import code_of, command_for, expectation
-from compleak.benchmarks.schema import asked_by, load_suite
+from compleak.benchmarks.suite_files import asked_by, load_suite
 from compleak.results.publishing.provenance import recipe_sha256
 from compleak.results.publishing.verify import PlanError
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compleak.benchmarks.schema import SuiteError, built_in_suites, load_suite, load_suites
+from compleak.benchmarks.schema import SuiteError
+from compleak.benchmarks.suite_files import built_in_suites, load_suite, load_suites
 
 
 @pytest.fixture

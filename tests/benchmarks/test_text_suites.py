@@ -4,9 +4,10 @@ import pytest
 
 from compleak.benchmarks.estimate import estimate
 from compleak.benchmarks.plan import make_plan
-from compleak.benchmarks.schema import SuiteError, load_suite
+from compleak.benchmarks.schema import SuiteError
 from compleak.benchmarks.stages.pool import network_of, normalization_in
 from compleak.benchmarks.store import Store
+from compleak.benchmarks.suite_files import load_suite
 from compleak.models.inputs import Normalization, Tokens
 from compleak.models.networks import NetworkSpec
 

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from compleak.benchmarks.cli import app
-from compleak.benchmarks.schema import built_in_suites, load_suites
+from compleak.benchmarks.suite_files import built_in_suites, load_suites
 
 ROOT = Path(__file__).parents[2]
 

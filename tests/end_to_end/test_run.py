@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from compleak.benchmarks.schema import load_suite
+from compleak.benchmarks.suite_files import load_suite
 from compleak.models.data import load_pool
 from compleak.models.membership import Split
 from compleak.results.scores import read_scores
