@@ -80,7 +80,7 @@ def compare(target: Target, examples: NDArray[np.generic], folder: Path) -> Iter
     yield parity("keras-twin", _twin_answers(target, examples))
     for framework in COMPRESSORS:
         compressor = make_compressor(framework)
-        if compressor.refusal(Setting(), network.name) is not None:
+        if compressor.missing() or compressor.refusal(Setting(), network.name):
             continue
         artifact = folder / f"{network.name}{compressor.suffix}"
         compressor.compress(target, Setting(), Finetuning(), artifact, seed=0)

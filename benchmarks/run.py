@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..compressors.registry import make_compressor
 from ..models.encoders.recipe import EncoderRecipe
 from ..results.leaderboard import LeaderboardError, read_leaderboard, write_leaderboard
 from ..results.null_control import outside_together, summarise
@@ -110,7 +111,10 @@ def _conclude(plan: Plan, store: Store, outcome: Outcome, console: Console, erro
 
 
 def _require_extras(suite: Suite) -> None:
-    """Whether what training needs is installed; reading, planning and verifying the suite need none of it."""
+    """Whether what the run needs is installed; reading, planning and verifying the suite need none of it."""
+    for framework in suite.compress:
+        if (reason := make_compressor(framework).missing()) is not None:
+            raise SuiteError(f"{suite.name} compresses with {framework}: {reason}")
     if not isinstance(suite.training, EncoderRecipe):
         return
     coloured = suite.training.jitter > 0 or suite.training.grey > 0

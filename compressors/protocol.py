@@ -124,6 +124,13 @@ class Compressor(Protocol):
         """
         ...
 
+    def missing(self) -> str | None:
+        """What ``compress`` needs that is not installed, and how to install it; None where all is there.
+
+        Apart from ``refusal``, so that a suite can be read, planned and verified where it cannot be run.
+        """
+        ...
+
     def compress(
         self, target: Target, setting: Setting, finetuning: Finetuning, path: Path, *, seed: int
     ) -> tuple[str, ...]:

@@ -75,8 +75,12 @@ class ExecutorchCompressor:
             setting: what is asked for.
             network: name of the network that it is to be done to, if known.
         """
-        reason = _misfit(setting, network) or missing_extra()
+        reason = _misfit(setting, network)
         return None if reason is None else f"{setting.name!r}: {reason}"
+
+    def missing(self) -> str | None:
+        """What to install, where ExecuTorch is not; None where it is. Imports nothing."""
+        return missing_extra()
 
     def compress(
         self, target: Target, setting: Setting, finetuning: Finetuning, path: Path, *, seed: int
@@ -87,12 +91,13 @@ class ExecutorchCompressor:
             Notes for the row.
 
         Raises:
-            SettingError: ``refusal`` has a reason.
+            SettingError: ``refusal`` has a reason, or ExecuTorch is not installed.
             UntrainedError: fine-tuning moved nothing.
             ArtifactError: what was written is not the compressed network.
         """
         if (reason := self.refusal(setting, target.network.name)) is not None:
             raise SettingError(reason)
+        _require_extra()
         from .pipeline import make_artifact
 
         content = make_artifact(target, setting, finetuning, seed=seed)

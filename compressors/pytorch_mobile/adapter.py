@@ -70,6 +70,10 @@ class PytorchMobileCompressor:
             )
         return None
 
+    def missing(self) -> str | None:
+        """Nothing: PyTorch brings its mobile toolchain along."""
+        return None
+
     def compress(
         self, target: Target, setting: Setting, finetuning: Finetuning, path: Path, *, seed: int
     ) -> tuple[str, ...]:

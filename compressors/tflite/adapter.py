@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,13 @@ from ..replacing import replacing
 from ..settings import Quantization, Setting, SettingError
 from .interpreter import ArtifactError, TflitePredictor
 from .readback import read_weights
+
+_PACKAGES = {
+    "tensorflow": "tensorflow",
+    "tf_keras": "tf_keras",
+    "tensorflow_model_optimization": "tensorflow-model-optimization",
+}
+"""What making a file needs, by module; running and reading one needs none of it."""
 
 
 class TfliteCompressor:
@@ -46,6 +54,11 @@ class TfliteCompressor:
                 "quantization-int8-static, quantization-int8-weights or quantization-dynamic."
             )
         return None
+
+    def missing(self) -> str | None:
+        """What to install, where TensorFlow or its toolkits are not; None where they are. Imports nothing."""
+        lacking = [package for module, package in _PACKAGES.items() if find_spec(module) is None]
+        return f"{', '.join(lacking)} not installed; run: pip install {' '.join(lacking)}" if lacking else None
 
     def compress(
         self, target: Target, setting: Setting, finetuning: Finetuning, path: Path, *, seed: int

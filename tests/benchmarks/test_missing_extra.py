@@ -11,17 +11,28 @@ from compleak.benchmarks.schema import SuiteError
 from compleak.benchmarks.suite_files import load_suite
 
 
-@pytest.mark.parametrize("command", ["plan", "run"])
-def test_a_suite_of_executorch_says_at_once_what_to_install(command, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr("compleak.compressors.executorch.adapter.find_spec", lambda name: None)
+@pytest.mark.parametrize(
+    ("framework", "says"),
+    [
+        ("executorch", "executorch and torchao not installed; run: pip install compleak-bench[executorch]"),
+        ("tflite", "run: pip install tensorflow tf_keras tensorflow-model-optimization"),
+    ],
+)
+def test_a_suite_says_before_it_runs_what_its_frameworks_lack(framework, says, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(f"compleak.compressors.{framework}.adapter.find_spec", lambda name: None)
     monkeypatch.chdir(tmp_path)
-    given = ["compleak", command, "quickstart", "--set", "compress.executorch=[float32]"]
-    monkeypatch.setattr("sys.argv", given)
+    given = ["quickstart", "--set", f"compress.{framework}=[float32]"]
+    monkeypatch.setattr("sys.argv", ["compleak", "plan", *given])
+    with pytest.raises(SystemExit) as planned:
+        main()
+    assert planned.value.code in (None, 0)
+    capsys.readouterr()
+    monkeypatch.setattr("sys.argv", ["compleak", "run", *given])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "executorch and torchao not installed; run: pip install compleak-bench[executorch]" in said
+    assert says in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -294,7 +294,8 @@ def test_what_cannot_be_done_is_refused_with_a_reason_and_nothing_is_written(nam
 def test_without_the_extra_every_way_in_says_what_to_install(monkeypatch, target, tmp_path):
     monkeypatch.setattr("compleak.compressors.executorch.adapter.find_spec", lambda name: None)
     adapter, install = make_compressor("executorch"), r"pip install compleak-bench\[executorch\]"
-    assert adapter.refusal(parse_setting("float32"), "resnet8").endswith("pip install compleak-bench[executorch]")
+    assert adapter.missing().endswith("pip install compleak-bench[executorch]")
+    assert adapter.refusal(parse_setting("float32"), "resnet8") is None
     for use in (
         lambda: adapter.compress(target, parse_setting("float32"), FINETUNING, tmp_path / "x.pte", seed=0),
         lambda: adapter.weights(tmp_path / "x.pte"),
@@ -311,6 +312,7 @@ from compleak.compressors.registry import make_compressor
 from compleak.compressors.settings import parse_setting
 adapter = make_compressor("executorch")
 adapter.refusal(parse_setting("float32"), "resnet8")
+adapter.missing()
 assert not {"torch", "executorch", "torchao"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -225,6 +225,7 @@ def test_reading_and_running_a_file_needs_no_tensorflow(made):
         "from compleak.models.inputs import Normalization\n"
         f"adapter, path = TfliteCompressor(), pathlib.Path({str(path)!r})\n"
         "adapter.refusal(parse_setting('float32'))\n"
+        "adapter.missing()\n"
         "normalization = Normalization(mean=(0.5,), std=(0.25,))\n"
         "logits = adapter.predictor(path, normalization)(np.zeros((2, 12, 12, 1), np.uint8))\n"
         "print(logits.shape, len(adapter.weights(path)))\n"

@@ -29,6 +29,10 @@ class ExportedProgram:
             return None
         return f"{setting.name!r}: only float32 and pruning-magnitude; give pruning-magnitude-0.5, for example."
 
+    def missing(self) -> str | None:
+        """What has to be installed first, and how; None where all is there. A run says so before it begins."""
+        return None
+
     def compress(
         self, target: Target, setting: Setting, finetuning: Finetuning, path: Path, *, seed: int
     ) -> tuple[str, ...]:
