@@ -18,6 +18,7 @@ means over targets     none                                     ``NAME.summary.c
 from __future__ import annotations
 
 import json
+import os.path
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,12 +50,14 @@ class Results:
         rows: of the targets, in the file's order.
         null_rows: of the null control; none where there was no control.
         suite: the suite as it was run, as YAML has it.
+        among: of several that stand together, each.
     """
 
     path: Path
     rows: tuple[Row, ...]
     null_rows: tuple[Row, ...] = ()
     suite: Mapping[str, Any] = field(default_factory=dict)
+    among: tuple[Results, ...] = ()
 
     @cached_property
     def scores(self) -> Mapping[str, Scores]:
@@ -63,6 +66,8 @@ class Results:
         Raises:
             ScoreError: a file of scores cannot be read.
         """
+        if self.among:
+            return {sha256: scores for results in self.among for sha256, scores in results.scores.items()}
         if self.path.is_dir():
             files = (file for run in runs_in(self.path) for file in (run / "nodes" / "attack").glob("*/*.parquet"))
             found = [read_scores(file) for file in sorted(files)]
@@ -155,6 +160,21 @@ def open_results(path: Path) -> Results:
     raise ResultsError(
         f"There is no run and no leaderboard at {path}. Give a run's folder or a leaderboard's CSV file."
     )
+
+
+def open_together(paths: Sequence[Path]) -> Results:
+    """Open several results as one: all rows, and the scores behind them; of one path, that.
+
+    Raises:
+        ResultsError: see ``open_results``; or two of them hold the same row.
+    """
+    among = tuple(open_results(path) for path in paths)
+    if len(among) == 1:
+        return among[0]
+    rows, null = ([row for results in among for row in getattr(results, name)] for name in ("rows", "null_rows"))
+    if len(set(rows)) < len(rows):
+        raise ResultsError(f"{', '.join(map(str, paths))} hold the same rows more than once. Give each of them once.")
+    return Results(Path(os.path.commonpath(paths)), tuple(sort_rows(rows)), tuple(sort_rows(null)), among=among)
 
 
 def _rows(path: Path) -> tuple[Row, ...]:

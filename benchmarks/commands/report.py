@@ -11,18 +11,21 @@ from rich.markup import escape
 
 
 def report_command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or a published leaderboard's CSV file.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Runs' folders, or published leaderboards' CSV files; on one page."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the page; made where missing.")],
 ) -> None:
     """Write the results as one HTML page, which opens from a file or any web server and needs no network.
 
-    [bold]Examples[/bold]: compleak report runs/quickstart -o report    compleak report quickstart.csv -o site
+    [bold]Examples[/bold]: compleak report runs/quickstart -o report    compleak report encoders-*.csv -o site
     """
     from ...attacks.registry import ATTACKS
     from ...results.report.site import write_report
-    from ...results.store import open_results
+    from ...results.store import open_together
 
-    results = open_results(run)
+    results = open_together(runs)
     page = write_report(results, out, attacks={name: info.description for name, info in ATTACKS.loadable().items()})
     size = page.stat().st_size / 1e6
     Console(highlight=False).print(

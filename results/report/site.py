@@ -29,6 +29,7 @@ from .curves import LIMIT, as_data, curves
 from .examples import LISTED, PAIRS, examples, pairs
 from .labels import labels
 from .leaderboard import leaderboard, shared
+from .models import models
 from .overview import overview
 from .settings import side_by_side
 from .tradeoff import tradeoff
@@ -86,6 +87,7 @@ def render(results: Results, attacks: Mapping[str, str]) -> str:
         "leaderboard": leaderboard(rows, marked),
         "curves": as_data(found_curves),
         "tradeoff": tradeoff(rows),
+        "models": models(rows),
         "classes": classes(rows, kept, label),
         "pairs": pairs(rows, kept),
         "examples": listed,

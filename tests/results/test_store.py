@@ -7,7 +7,7 @@ import pytest
 
 from compleak.results.leaderboard import write_leaderboard
 from compleak.results.scores import ScoreError, Scores, read_pack, write_pack, write_scores
-from compleak.results.store import ResultsError, open_results
+from compleak.results.store import ResultsError, open_results, open_together
 
 
 def scores(attack="a", shift=0.0):
@@ -51,6 +51,20 @@ def test_a_run_and_a_published_file_give_the_same_results(tmp_path, make_row):
         assert results.suite == {"name": "quick"}
         assert results.scores_of(results.rows[0]).attack == "a"
         assert results.baseline_of(results.rows[0]).attack == "b"
+
+
+def test_several_results_stand_together_and_none_twice(tmp_path, make_row):
+    runs = [tmp_path / name for name in ("a", "b")]
+    for run in runs:
+        kept = scores(run.name)
+        write_scores(kept, run / "nodes/attack/1/t.parquet")
+        write_leaderboard([make_row(suite=run.name, scores_sha256=kept.sha256)], run / "leaderboard.csv")
+    both = open_together(runs)
+    assert [row.suite for row in both.rows] == ["a", "b"]
+    assert [both.scores_of(row).sha256 for row in both.rows] == [row.scores_sha256 for row in both.rows]
+    assert open_together(runs[:1]).path == runs[0]
+    with pytest.raises(ResultsError, match="hold the same rows more than once"):
+        open_together([runs[0], runs[0]])
 
 
 def test_scores_that_are_not_kept_are_said_to_be_missing(tmp_path, make_row):

@@ -94,6 +94,24 @@ function drawTradeoff(host, points, title, more) {
   Plotly.react(host, [line, ...marks], layout(look, axis(look, title, more), y), CONFIG);
 }
 
+// found: [{name, accuracy: [value, low, high], auc: [value, low, high]}]
+function drawModels(host, found) {
+  const look = theme(), colour = look.colours[0];
+  const bars = (values) => ({
+    type: "data", symmetric: false, array: values.map(([v, , high]) => high - v), arrayminus: values.map(([v, low]) => v - low),
+    color: faint(colour).replace("0.14", "0.45"), thickness: 1, width: 0,
+  });
+  const [x, y] = ["accuracy", "auc"].map((name) => found.map((m) => m[name]));
+  const marks = {
+    x: x.map(([v]) => v), y: y.map(([v]) => v), error_x: bars(x), error_y: bars(y), mode: "markers+text",
+    text: found.map((m) => escapeText(m.name)), textposition: "top right", textfont: { size: 11, color: look.ink },
+    marker: { color: colour, size: 9 }, hovertemplate: "%{text}<br>AUC %{y:.3f}, accuracy %{x:.3f}<extra></extra>",
+  };
+  const chance = { type: "line", xref: "paper", x0: 0, x1: 1, y0: 0.5, y1: 0.5, line: { color: look.muted, width: 1, dash: "dash" } };
+  const axes = [axis(look, "Accuracy", { tickformat: ".2f" }), axis(look, "AUC", { tickformat: ".2f" })];
+  Plotly.react(host, [marks], layout(look, ...axes, { shapes: [chance] }), CONFIG);
+}
+
 function drawClasses(host, found) {
   const look = theme();
   const known = found.classes.filter((c) => c.auc !== null), x = known.map((c) => String(c.class));

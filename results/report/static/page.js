@@ -120,6 +120,26 @@ function setUpTradeoff() {
   whenNear(host("size"), redraw);
 }
 
+function setUpModels() {
+  const groups = readData("models");
+  const choices = document.getElementById("models-choices"), figure = document.getElementById("models-figure");
+  if (!choices) return;
+  const attack = picker(groups.map((g) => [g.attack, g.attack]));
+  choices.append(labelled("Attack", attack));
+  function redraw() {
+    const group = groups.find((g) => g.attack === attack.value), several = group.models;
+    figure.setAttribute("aria-label", `AUC of ${group.attack} on ${several.length} models against their accuracy. The numbers are in the table below.`);
+    drawModels(figure, several);
+    document.getElementById("models-rank").textContent = group.tau === null ? "" :
+      `Kendall’s rank correlation of accuracy and AUC over these ${several.length} models: ${formatted(group.tau, "signed")}, p = ${group.p < 0.001 ? "less than 0.001" : FORMS.fraction(group.p)}, if they are taken for independent draws.`;
+    const worded = ([value, low, high]) => [FORMS.fraction(value), `${FORMS.fraction(low)} to ${FORMS.fraction(high)}`];
+    plainTable(document.getElementById("models-table"), `AUC of ${group.attack} against accuracy`, ["Model", "Accuracy", "95 %", "AUC", "95 %"],
+      several.map((m) => [m.name, ...worded(m.accuracy), ...worded(m.auc)]));
+  }
+  attack.addEventListener("change", redraw);
+  whenNear(figure, redraw);
+}
+
 function setUpClasses() {
   const found = readData("classes");
   const choices = document.getElementById("classes-choices"), figure = document.getElementById("classes-figure");
@@ -152,6 +172,7 @@ for (const host of document.querySelectorAll("[data-table]")) {
 }
 setUpRoc();
 setUpTradeoff();
+setUpModels();
 setUpClasses();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraws.forEach((work) => work()));
 document.documentElement.dataset.ready = "yes";

@@ -9,6 +9,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from compleak.results.report.site import write_report
+from compleak.results.store import Results
+
 pytestmark = pytest.mark.browser
 SECTIONS = (
     "overview", "leaderboard", "roc", "tradeoff", "classes", "examples", "compression", "method", "configuration",
@@ -135,6 +138,24 @@ def test_from_a_web_server_it_is_one_request(visit, page):
         server.shutdown()
     assert tab.asked == [url]
     assert tab.said == []
+
+
+def test_models_stand_beside_each_other(chromium, make_row, tmp_path):
+    rows = tuple(
+        make_row(framework="none", setting="original", suite=f"s-<b>{i}", attack=attack, accuracy=0.5 + i / 10, auc=auc)
+        for i in range(3)
+        for attack, auc in (("compleak-nr-entropy", 0.6 + i / 10), ("compleak-nr-train2-rf", 0.5))
+    )
+    tab = chromium.new_page()
+    tab.goto(write_report(Results(tmp_path, rows), tmp_path).as_uri())
+    tab.wait_for_selector("html[data-ready]")
+    tab.evaluate("document.getElementById('models-figure').scrollIntoView()")
+    tab.wait_for_selector("#models-figure .main-svg")
+    tab.select_option("#models-choices select", "nr-entropy")
+    assert "+1.000, p = 0.333" in tab.text_content("#models-rank")
+    tab.click("#tradeoff details:has(#models-table) summary")
+    assert tab.inner_text("#models-table tbody tr:first-child").split("\t")[0] == "<b>0"
+    tab.close()
 
 
 def test_names_are_shown_and_never_run(visit):

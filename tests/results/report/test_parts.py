@@ -13,6 +13,7 @@ from compleak.results.report.exposure import exposed
 from compleak.results.report.labels import labels
 from compleak.results.report.leaderboard import leaderboard, shared
 from compleak.results.report.libraries import LibraryError, datatables, inline, plotly
+from compleak.results.report.models import models
 from compleak.results.report.names import attack_names, target_names, variant_names
 from compleak.results.report.overview import overview
 from compleak.results.report.tradeoff import tradeoff
@@ -89,6 +90,33 @@ def test_pareto_fronts_by_hand(make_row):
     assert found["size"] == [True, True, False, False]
     assert found["accuracy"] == [True, False, True, False]
     assert found["all"] == [True, True, True, False]
+
+
+def originals(make_row, found, **facts):
+    """Rows of originals, from suite to (accuracy, AUC)."""
+    return [
+        make_row(framework="none", setting="original", suite=s, accuracy=a, auc=auc, n_nonmembers=100, **facts)
+        for s, (a, auc) in found.items()
+    ]
+
+
+def test_originals_are_ranked_by_what_they_are_good_for(make_row):
+    rising = {"encoders-moco": (0.5, 0.51), "encoders-mae": (0.6, 0.53), "encoders-dino": (0.7, 0.55)}
+    [found] = models(originals(make_row, rising))
+    assert [m["name"] for m in found["models"]] == ["moco", "mae", "dino"]
+    # Wilson (1927) for 50 of 100; of the 3! orders of three, two are as far from none as this one.
+    assert found["models"][0]["accuracy"] == pytest.approx([0.5, 0.4038, 0.5962], abs=1e-4)
+    assert (found["tau"], found["p"]) == (pytest.approx(1), pytest.approx(2 / 6))
+
+
+def test_only_what_can_be_held_against_each_other_is(make_row):
+    three = {f"s-{i}": (0.5 + i / 10, 0.5) for i in range(3)}
+    assert models(originals(make_row, dict(list(three.items())[:2]))) == []
+    rows = [*originals(make_row, three, data="digits"), *originals(make_row, three, data="letters")]
+    assert [(f["attack"], len(f["models"]), f["tau"]) for f in models(rows)] == [
+        ("nr-train2-rf, digits", 3, None), ("nr-train2-rf, letters", 3, None),
+    ]  # fmt: skip
+    assert models([row.model_copy(update={"setting": "clustering-k16"}) for row in rows]) == []
 
 
 def test_examples_stand_beside_what_chance_would_expose(results):

@@ -50,7 +50,7 @@ def test_no_name_in_the_data_becomes_markup(tags, page):
     assert not [attrs for tag, attrs in tags.tags if tag == "img"]
     assert not [attrs for _, attrs in tags.tags if any(name.startswith("on") for name in attrs)]
     kinds = [attrs.get("type") for tag, attrs in tags.tags if tag == "script"]
-    assert sorted(set(kinds)) == ["application/json", "module", "text/javascript"] and len(kinds) == 7 + 3
+    assert sorted(set(kinds)) == ["application/json", "module", "text/javascript"] and len(kinds) == 8 + 3
     assert "window.hit=1" in page.read_text(encoding="utf-8")
 
 
@@ -94,7 +94,7 @@ def test_a_published_file_without_scores_still_makes_a_page(results, tmp_path):
 def test_the_command_writes_the_page_and_says_where(run, tmp_path, capsys):
     from compleak.benchmarks.commands.report import report_command
 
-    report_command(run, tmp_path / "site")
+    report_command([run], tmp_path / "site")
     said = capsys.readouterr().out
     assert str(tmp_path / "site" / "index.html") in said and "15 rows" in said
     assert "forests on (original, compressed) pairs" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
