@@ -23,7 +23,8 @@ def run_suites(
 ) -> int:
     """Run or resume the suites of one file; a single one in ``out`` itself.
 
-    A part that fails does not keep the next ones from being run.
+    A part that fails does not keep the next ones from being run. What parts have in common (the data, a pre-training)
+    is done once.
 
     Args:
         suites: by the name of their part.
@@ -41,7 +42,8 @@ def run_suites(
     codes = {}
     for part, suite in suites.items():
         try:
-            codes[part] = run_suite(suite, out / part, workers, console, errors, command)
+            others = [out / other for other in suites if other != part]
+            codes[part] = run_suite(suite, out / part, workers, console, errors, command, others)
         except (SuiteError, StoreError, DataError) as error:
             errors.print(f"[red]Error:[/red] part {part}: {escape(str(error))}", soft_wrap=True)
             codes[part] = USER_ERROR

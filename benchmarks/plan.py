@@ -15,7 +15,7 @@ from ..models.data import DATASETS
 from ..models.data.folder import key as content_key
 from ..models.encoders.recipe import EncoderRecipe
 from ..models.membership import BASE, NULL
-from ..models.networks import OTHER_NETWORKS, module_of
+from ..models.networks import AS_LANGUAGE_MODEL, OTHER_NETWORKS, module_of
 from ..plugins import Registry
 from .nodes import Node, make_node
 from .schema import Suite
@@ -143,14 +143,16 @@ def make_plan(suite: Suite) -> Plan:
     network = {"network": suite.network.model_dump(mode="json")}
     start: dict[str, Node] = {}
     if suite.pretraining is not None:
+        # Classifier and language model start from the same weights, so that parts of a suite can share them.
+        learner = AS_LANGUAGE_MODEL.get(suite.network.name, suite.network.name)
         config = {
             "data": data_config,
-            **network,
+            "network": {**network["network"], "name": learner},
             **execution,
             **suite.pretraining.model_dump(mode="json"),
             "seed": derived_seed(suite.seed, "pretrain"),
         }
-        start = {"pretrain": add(make_node("pretrain", suite.network.name, config, {"data": data}))}
+        start = {"pretrain": add(make_node("pretrain", learner, config, {"data": data}))}
     network_modules = [f"models.networks.{module}"] if (module := module_of(suite.network.name)) else []
     variants, models = variants_of(suite), suite.membership.models()
     asked = _asked(suite)

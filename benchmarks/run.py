@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -36,7 +36,15 @@ SHOWN_FAILURES = 3
 OK, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 
-def run_suite(suite: Suite, out: Path, workers: int, console: Console, errors: Console, command: str) -> int:
+def run_suite(
+    suite: Suite,
+    out: Path,
+    workers: int,
+    console: Console,
+    errors: Console,
+    command: str,
+    beside: Sequence[Path] = (),
+) -> int:
     """Run or resume ``suite`` in the folder ``out``.
 
     Args:
@@ -46,6 +54,7 @@ def run_suite(suite: Suite, out: Path, workers: int, console: Console, errors: C
         console: for what a person wants to see.
         errors: for what went wrong.
         command: how this was called, to say how to resume.
+        beside: folders of other runs, whose finished nodes are taken over where they are the same.
 
     Returns:
         Exit code: 0, 1 where nodes or the null control failed, 2 for the user's mistakes, 130 after Ctrl-C.
@@ -55,7 +64,8 @@ def run_suite(suite: Suite, out: Path, workers: int, console: Console, errors: C
     with store.lock():
         plan = make_plan(suite)
         store.sweep()
-        complete = [n for n in plan.nodes if store.is_complete(n)]
+        others = [Store(path) for path in beside]
+        complete = [n for n in plan.nodes if store.is_complete(n) or any(store.adopt(n, other) for other in others)]
         left = len(plan.nodes) - len(complete)
         console.print(
             f"{suite.name}: {len(plan.nodes)} nodes, {len(complete)} done, {left} to do; {workers} workers; {out}"

@@ -95,6 +95,16 @@ class Store:
         partial.replace(final)
         _sync(final.parent)
 
+    def adopt(self, node: Node, other: Store) -> bool:
+        """Take over a node that ``other`` has finished, by copying; False where it has not."""
+        if not other.is_complete(node):
+            return False
+        partial, final = self.begin(node), self.path(node)
+        shutil.copytree(other.path(node), partial, dirs_exist_ok=True)
+        shutil.rmtree(final, ignore_errors=True)
+        partial.replace(final)
+        return True
+
     def sweep(self) -> None:
         """Remove what interrupted runs left half-written."""
         for partial in (self.root / "nodes").glob("*/*.partial"):

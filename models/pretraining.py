@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 from .data.text_package import other_glosses
 from .data.tokenizers import load_tokenizer
 from .inputs import Tokens
-from .networks import TextSpec
+from .networks import AS_LANGUAGE_MODEL, TextSpec
 from .recipe import TrainingRecipe
 from .training import TrainedModel, train
 
 Ids = NDArray[np.int32]
-
-_LANGUAGE_MODEL = {"gpt2-mini": "gpt2-mini-lm", "gpt2": "gpt2-lm"}
 
 
 def corpus(tokenizer: str, length: int, cache: Path) -> Ids:
@@ -69,9 +67,9 @@ def language_model_of(spec: TextSpec) -> TextSpec:
     """
     if spec.task == "language-model":
         return spec
-    if spec.name not in _LANGUAGE_MODEL:
-        raise ValueError(f"{spec.name} cannot be pre-trained as a language model; {', '.join(_LANGUAGE_MODEL)} can.")
-    return TextSpec.model_validate({**spec.model_dump(), "name": _LANGUAGE_MODEL[spec.name]})
+    if spec.name not in AS_LANGUAGE_MODEL:
+        raise ValueError(f"{spec.name} cannot be pre-trained as a language model; {', '.join(AS_LANGUAGE_MODEL)} can.")
+    return TextSpec.model_validate({**spec.model_dump(), "name": AS_LANGUAGE_MODEL[spec.name]})
 
 
 def pretrain(

@@ -212,6 +212,10 @@ TEXT_NETWORKS: dict[TextNetworkName, TextNetworkInfo] = {
 }
 
 
+AS_LANGUAGE_MODEL: dict[TextNetworkName, TextNetworkName] = {"gpt2-mini": "gpt2-mini-lm", "gpt2": "gpt2-lm"}
+"""Which language model a classifier's weights can come from, of the same sizes."""
+
+
 class TextSpec(BaseModel):
     """A text network's name and shapes: all that is needed to build it again.
 

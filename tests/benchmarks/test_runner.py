@@ -52,6 +52,15 @@ def test_a_diamond_runs_once_and_then_never_again(tmp_path: Path) -> None:
     assert go(nodes, tmp_path).run == []
 
 
+def test_what_another_run_has_whole_is_taken_over_and_nothing_else(tmp_path: Path) -> None:
+    fake_stage(add)
+    nodes, first, second = diamond(), Store(tmp_path / "first"), Store(tmp_path / "second")
+    go(nodes[:2], first.root)
+    (first.path(nodes[1]) / "value.json").write_text("12\n")
+    assert [second.adopt(node, first) for node in nodes] == [True, False, False, False]
+    assert [n.name for n in go(nodes, second.root).run] == ["b", "c", "d"]
+
+
 @pytest.mark.parametrize("harm", ["delete", "change", "manifest"])
 def test_a_damaged_node_is_run_again_and_no_other(tmp_path: Path, harm: str) -> None:
     fake_stage(add)

@@ -28,6 +28,12 @@ def test_another_tokenizer_is_other_data_to_every_node():
     assert not keys[0] & keys[1]
 
 
+def test_a_classifier_and_a_language_model_share_their_pretraining():
+    classifier, learner = (make_plan(load_suite(f"gpt2/{part}")).nodes for part in ("classifier", "lm"))
+    keys = {node.key for node in learner}
+    assert {node.stage for node in classifier if node.key in keys} == {"data", "pretrain"}
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -1,6 +1,7 @@
 """Two encoders of one suite file, from the images to rows that are verified, attacked as trained and as deployed."""
 
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,10 @@ def compleak(*arguments: object) -> str:
 
 def test_encoders_are_attacked_as_trained_and_as_deployed(suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert f"All parts:   {out / 'leaderboard.csv'}" in compleak("run", suite, "--out", out, "--workers", "0")
+    said = compleak("run", suite, "--out", out, "--workers", "0")
+    assert f"All parts:   {out / 'leaderboard.csv'}" in said
+    # The data were read for the first part.
+    assert [re.search(rf"-{part}: \d+ nodes, (\d) done", said)[1] for part in ("simclr", "simsiam")] == ["0", "1"]
     rows = list(csv.DictReader((out / "leaderboard.csv").open(newline="")))
     assert {r["model"] for r in rows} == {"simclr-resnet8-encoder", "simsiam-resnet8-encoder"}
     # Of each method: two pairs, three encoders alone under two attacks, three together.
