@@ -112,7 +112,7 @@ def _suite(
 
 def _content_of(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _parse(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path} is not readable YAML: {error}") from error
     if not isinstance(content, dict):
@@ -120,12 +120,23 @@ def _content_of(path: Path) -> dict[str, Any]:
     return content
 
 
+def _parse(text: str) -> Any:
+    """YAML's value; a field may be called null, which YAML takes for nothing."""
+
+    def named(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {"null" if key is None else key: named(item) for key, item in value.items()}
+
+    return named(yaml.safe_load(text))
+
+
 def _override(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise SuiteError(f"--set takes key=value, as training.epochs=10; got {override!r}.")
     try:
-        value = yaml.safe_load(text)
+        value = _parse(text)
     except yaml.YAMLError as error:
         raise SuiteError(f"--set {override!r}: {text!r} is not a YAML value.") from error
     _set(content, key, value, f"--set {override!r}")

@@ -110,6 +110,15 @@ def test_overrides_reach_nested_fields(written: Path) -> None:
     assert (suite.training.epochs, suite.membership.shadows, suite.data.source, suite.seed) == (3, 5, "hub", 9)
 
 
+def test_the_field_null_is_a_name(written: Path) -> None:
+    text = written.read_text()
+    written.write_text(text.replace("membership:\n", "membership:\n  null: false\n"))
+    assert load_suite(str(written)).membership.null is False
+    assert load_suite(
+        "quickstart", ["membership={design: disjoint, train: 9, evaluate: 9, null: false}"]
+    ) != load_suite("quickstart", ["membership={design: disjoint, train: 9, evaluate: 9}"])
+
+
 @pytest.mark.parametrize(
     ("override", "says"),
     [
