@@ -9,7 +9,8 @@ from statistics import fmean, mean
 from ..models.encoders.recipe import EncoderRecipe
 from ..models.networks import ENCODERS, TEXT_NETWORKS, NetworkName
 from .nodes import Node
-from .plan import STAGES, Plan, queries_of
+from .plan import STAGES, Plan
+from .questions import queries_of
 from .store import Store
 
 # Seconds for one example forward, one thread of a 2.5 GHz server core, 32x32 px, default width; and parameters.

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..plugins import Registry
+
 _ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = __package__.split(".")[0] if __package__ else "compleak"
 
@@ -69,6 +71,18 @@ def make_node(
     }
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     return Node(stage, name, hashlib.sha256(text.encode()).hexdigest(), config, parents, exclusive)
+
+
+def derived_seed(seed: int, *names: str) -> int:
+    """A seed of one's own for each model, compression and attack, from the suite's one seed."""
+    digest = hashlib.sha256("/".join((str(seed), *names)).encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1
+
+
+def provided_by(registry: Registry[Any], name: str) -> dict[str, str]:
+    """Which package offers ``name``, where it is another's: its code cannot be hashed, so its version stands for it."""
+    provider = registry.provider(name)
+    return {"provider": provider} if provider else {}
 
 
 @cache

@@ -12,10 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from .nodes import Node
-from .plan import STAGES, Plan, several
+from .plan import STAGES, Plan
 from .rows import Gathered
 from .runner import Failure
 from .store import Store
+from .variants import several
 
 
 class StageProgress:

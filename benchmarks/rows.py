@@ -12,10 +12,13 @@ from ..attacks.registry import ATTACKS
 from ..models.encoders.recipe import EncoderRecipe
 from ..models.membership import NULL
 from ..results.records import SCHEMA_VERSION, Row
-from .nodes import Node
-from .plan import Plan, Trial, Variant, derived_seed, queries_of, several
+from .nodes import Node, derived_seed
+from .plan import Plan
+from .questions import queries_of
 from .schema import Suite
 from .store import Store
+from .trials import Trial
+from .variants import Variant, several
 
 
 class Gathered:

@@ -20,13 +20,13 @@ from ...results.scores import Scores
 from . import AuditError
 from .attacked import SHADOWED, Attacked, attack_by_formula, attack_with_shadows
 from .blind import blind_test
-from .conclusions import summarise
 from .folder import write_audit
 from .formulas import FORMULAS
 from .independence import check_shadows
 from .names import checked_name
 from .rows import SUITE, Header, names_of, rows_of
 from .subject import Subject, make_subject
+from .summary import summarise
 from .tables import KINDS, Kind, Table, labels_of, table_of
 
 Predict = Callable[[Any], Any]

@@ -60,7 +60,7 @@ def of_encoder(
         normalization: of the images.
         images: uint8 [examples, height, width, channels].
         examples: ids, [examples].
-        queries: what else to ask, by answer; see ``benchmarks.plan``.
+        queries: what else to ask, by answer; see ``benchmarks.questions``.
     """
     answers: Answers = {"embedding": _Asked(ask(normalization)).embed(images)}
     encoder = _Asked(ask(Normalized()))

@@ -212,7 +212,7 @@ TEXT_NETWORKS: dict[TextNetworkName, TextNetworkInfo] = {
 }
 
 
-AS_LANGUAGE_MODEL: dict[TextNetworkName, TextNetworkName] = {"gpt2-mini": "gpt2-mini-lm", "gpt2": "gpt2-lm"}
+AS_LANGUAGE_MODEL: dict[str, TextNetworkName] = {"gpt2-mini": "gpt2-mini-lm", "gpt2": "gpt2-lm"}
 """Which language model a classifier's weights can come from, of the same sizes."""
 
 

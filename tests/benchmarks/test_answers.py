@@ -107,7 +107,7 @@ def test_half_of_each_group_is_known():
 
 
 def test_queries_in_a_row_are_the_suites():
-    from compleak.benchmarks.plan import queries_of
+    from compleak.benchmarks.questions import queries_of
 
     suite = load_suite("encoders/simclr", ["encoder_queries={views: 6, crops: 20}"])
     assert [queries_of(suite, a) for a in ("lpla-l2-kde-standardised", "encodermi-t", "partcrop-v1")] == [1, 6, 21]

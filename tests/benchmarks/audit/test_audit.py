@@ -11,7 +11,7 @@ import compleak
 from compleak.benchmarks.audit import AuditError
 from compleak.benchmarks.audit.api import Shadow, audit
 from compleak.benchmarks.audit.attacked import SHADOWED
-from compleak.benchmarks.audit.conclusions import leaks
+from compleak.benchmarks.audit.judgement import leaks
 from compleak.results.publishing.publish import PublishError, publish
 from compleak.results.publishing.verify import verify
 from compleak.results.records import bootstrap_seed, compare_to, evaluate

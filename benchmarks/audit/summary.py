@@ -1,8 +1,4 @@
-"""What an audit's rows mean, in words: what leaks, what compression changes, what cannot be said, what to do next.
-
-The one attack that stands for a model is fixed beforehand (``HEADLINE``), and findings are corrected for the number of
-rows: whoever looks at the strongest of many attacks finds something in everything.
-"""
+"""An audit's summary as text: what leaks, what compression changes, what cannot be said, what to do next."""
 
 from __future__ import annotations
 
@@ -11,23 +7,18 @@ from textwrap import wrap
 
 from ...attacks.observations import ORIGINAL
 from ...results.comparison.margins import most_lost
-from ...results.intervals import holm
 from ...results.metrics import resolution
-from ...results.null_control import outside_together
 from ...results.records import FPRS, Row
 from .attacked import SHADOWED_HEADLINE
 from .blind import Blind
 from .formulas import HEADLINE
+from .judgement import ODD_LABELS, changed, disagreeing, findings, headline, leaks, shifted, suspicious, unlearnt
 from .subject import Subject
 
 WIDTH = 100
 HALF_WIDTH = 0.02
-ODD_LABELS = 0.01
 SMALL_LOSS = 0.01
-_ALPHA = 0.05
 _GAP = 0.05
-_LEARNT = 0.15
-_AGREEING = 0.4
 _NO_FIGURE = 0.9
 _GROUP = {True: "members", False: "non-members"}
 
@@ -56,71 +47,6 @@ def summarise(rows: Sequence[Row], subject: Subject, blind: Blind, notes: Sequen
     return "\n".join(lines) + "\n"
 
 
-def findings(rows: Sequence[Row]) -> list[Row]:
-    """Rows whose AUC differs from 0.5 after correction for the number of rows."""
-    return outside_together(rows)
-
-
-def changed(rows: Sequence[Row]) -> frozenset[Row]:
-    """Rows that differ from their baseline after Holm's correction for all differences, where one of the two leaks.
-
-    Two attacks at chance say nothing of which model leaks more.
-    """
-    tested = [(row, p) for row in rows if isinstance(p := row.auc_minus_original_p, float)]
-    leaking = {row.attack for row in rows if row.setting == ORIGINAL and row.auc_low > 0.5}
-    adjusted = holm([p for _, p in tested])
-    return frozenset(
-        row
-        for (row, _), p in zip(tested, adjusted, strict=True)
-        if p < _ALPHA and (row.auc_low > 0.5 or row.attack in leaking)
-    )
-
-
-def shifted(blind: Blind) -> bool:
-    """Whether members and non-members differ without any model having a part in it."""
-    by_inputs = blind.interval is not None and blind.interval.low > 0.5
-    return by_inputs or blind.label_p < ODD_LABELS or bool(blind.shared)
-
-
-def leaks(row: Row) -> str:
-    """Whether a row that differs from its baseline tells ``more`` or ``less``; empty where neither is sure.
-
-    An AUC as far below 0.5 tells as much with the sign turned, so a lower one is less only if even its interval, turned
-    round, stays below the baseline; and a higher one is more only if it exceeds the baseline turned round (ours).
-    """
-    gain = row.auc_minus_original
-    if not isinstance(gain, float):
-        return ""
-    baseline = row.auc - gain
-    if gain > 0 and row.auc > 0.5 and (baseline >= 0.5 or 1 - baseline < row.auc_low):
-        return "more"
-    if gain < 0 and baseline > 0.5 and (row.auc >= 0.5 or 1 - row.auc_low < baseline):
-        return "less"
-    return ""
-
-
-def suspicious(subject: Subject, variant: str) -> bool:
-    """Whether a variant's outputs on either group look misplaced, so that no advice may rest on them."""
-    return _unlearnt(subject, variant) is not None or _disagreeing(subject, variant) is not None
-
-
-def _unlearnt(subject: Subject, variant: str) -> bool | None:
-    """The group on which a variant hardly beats guessing, True for the members; None if there is none."""
-    worse = min((True, False), key=lambda side: subject.accuracy(variant, member=side))
-    chance = 1 / subject.classes
-    return worse if subject.accuracy(variant, member=worse) < chance + _LEARNT * (1 - chance) else None
-
-
-def _disagreeing(subject: Subject, variant: str) -> bool | None:
-    """The group, True for the members, whose classes are hardly more the original's than by chance; None if none."""
-    if ORIGINAL not in subject.logits:
-        return None
-    worse = min((True, False), key=lambda side: subject.agreement(variant, member=side) or 0)
-    agreement = subject.agreement(variant, member=worse) or 0
-    chance = 1 / subject.classes
-    return worse if agreement < max(0.5, chance + _AGREEING * (1 - chance)) else None
-
-
 def _folded(text: str) -> list[str]:
     """A paragraph as an indented item; lines of the table, which begin with spaces, stay as they are."""
     if not text or text.startswith("  "):
@@ -128,11 +54,6 @@ def _folded(text: str) -> list[str]:
     tied = text.replace(" %", "\N{NO-BREAK SPACE}%")
     lines = wrap(tied, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
-
-
-def _headline(rows: Sequence[Row]) -> dict[str, Row]:
-    """By variant, the row of the attack that stands for it."""
-    return {row.setting: row for row in rows if row.attack in (HEADLINE, SHADOWED_HEADLINE)}
 
 
 def _holding(row: Row) -> str:
@@ -171,10 +92,10 @@ def _tpr(row: Row) -> str:
 def _verdict(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[str]:
     found = findings(rows)
     if not found:
-        best = max(row.auc_high for row in _headline(rows).values())
+        best = max(row.auc_high for row in headline(rows).values())
         yield (
             "Nothing was found: no attack tells members from non-members better than chance, after correction for "
-            f"{len(rows)} rows. A leak of up to AUC {best:.3f} by {next(iter(_headline(rows).values())).attack} cannot "
+            f"{len(rows)} rows. A leak of up to AUC {best:.3f} by {next(iter(headline(rows).values())).attack} cannot "
             "be excluded at this size: the interval reaches so far."
         )
     elif shifted(blind):
@@ -196,7 +117,7 @@ def _verdict(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[st
             yield f"{variant}: nothing found; {gap}."
     differing = changed(rows)
     for row in (row for row in found if row.access != "one-model" and row in differing):
-        if leaks(row) == "more" and not any(_disagreeing(subject, v) is not None for v in subject.variants):
+        if leaks(row) == "more" and not any(disagreeing(subject, v) is not None for v in subject.variants):
             yield (
                 f"Holding {_holding(row)} tells {row.auc_minus_original:+.3f} AUC more than {row.baseline} "
                 f"({row.attack}): keep old versions of the model out of reach."
@@ -214,13 +135,13 @@ def _changes(rows: Sequence[Row], subject: Subject) -> list[str]:
     if ORIGINAL not in subject.logits:
         return ["No original was given, so nothing can be said of what compression changed."] if len(rows) else []
     said, differing = [], changed(rows)
-    for variant, row in _headline(rows).items():
+    for variant, row in headline(rows).items():
         gain = row.auc_minus_original
         if not isinstance(gain, float):
             continue
         span = f"AUC {gain:+.3f} ({row.auc_minus_original_low:+.3f} to {row.auc_minus_original_high:+.3f})"
         direction = leaks(row)
-        if _disagreeing(subject, variant) is not None:
+        if disagreeing(subject, variant) is not None:
             said.append(f"{variant}: which of the two leaks more cannot be told; see the warnings.")
             continue
         if row not in differing:
@@ -246,14 +167,14 @@ def _limits(rows: Sequence[Row], subject: Subject, blind: Blind) -> Iterator[str
                 f"false alarm, and {round(10 / fpr):,} for a steady figure."
             )
         elif able == "noisy":
-            first = next(iter(_headline(rows).values()))
+            first = next(iter(headline(rows).values()))
             low, high = (getattr(first, f"{name}_{end}".replace("0.1", "01")) for end in ("low", "high"))
             yield (
                 f"{label}: rests on fewer than 10 false alarms among {subject.nonmembers:,} non-members, so its "
                 f"intervals are wide ({100 * low:.1f} to {100 * high:.1f} % for {first.attack}); {round(10 / fpr):,} "
                 "make it steady."
             )
-    widest = max(_headline(rows).values(), key=lambda row: row.auc_high - row.auc_low)
+    widest = max(headline(rows).values(), key=lambda row: row.auc_high - row.auc_low)
     half = (widest.auc_high - widest.auc_low) / 2
     if half > HALF_WIDTH:
         factor = (half / HALF_WIDTH) ** 2
@@ -293,13 +214,13 @@ def _warnings(subject: Subject, blind: Blind, notes: Sequence[str]) -> Iterator[
     if blind.shared:
         yield f"{blind.shared:,} examples are members and non-members at once. Take them out of the non-members."
     for variant in subject.variants:
-        if (side := _unlearnt(subject, variant)) is not None:
+        if (side := unlearnt(subject, variant)) is not None:
             yield (
                 f"{variant} is right for {subject.accuracy(variant, member=side):.1%} of the {_GROUP[side]}, "
                 f"hardly better than guessing among {subject.classes} classes, so this audit may be of a "
                 "broken set-up. Are the inputs scaled and laid out as it was trained, and the labels its own?"
             )
-        if (side := _disagreeing(subject, variant)) is not None:
+        if (side := disagreeing(subject, variant)) is not None:
             yield (
                 f"{variant} gives the original's class for only {subject.agreement(variant, member=side) or 0:.1%} of "
                 f"the {_GROUP[side]}. Are the rows in the same order, and the inputs prepared as it wants them? Until "
@@ -338,7 +259,7 @@ def _safer(rows: Sequence[Row], subject: Subject) -> Iterator[str]:
         return
     differing = changed(rows)
     able = []
-    for variant, row in _headline(rows).items():
+    for variant, row in headline(rows).items():
         if row not in differing or leaks(row) != "less" or suspicious(subject, variant):
             continue
         lost = subject.accuracy(ORIGINAL, member=False) - subject.accuracy(variant, member=False)
