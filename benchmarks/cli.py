@@ -126,13 +126,16 @@ def plan_command(
     from .suite_files import load_suites
 
     suites = load_suites(suite, settings or ())
-    for part, loaded in suites.items():
-        folder = _out(out, _name(suite, suites))
-        _show_plan(loaded, folder / part if len(suites) > 1 else folder, workers or default_workers())
+    folder, hands = _out(out, _name(suite, suites)), workers or default_workers()
+    seconds = [_show_plan(one, folder / part if len(suites) > 1 else folder, hands) for part, one in suites.items()]
+    if len(suites) > 1:
+        console.print(f"All {len(suites)} parts: about {_duration(sum(seconds))}; run folder {folder}")
+    console.print(f"Estimates for {hands} workers; they are rough until the run has figures of its own.")
 
 
-def _show_plan(loaded: Suite, folder: Path, hands: int) -> None:
+def _show_plan(loaded: Suite, folder: Path, hands: int) -> float:
     from .estimate import estimate
+    from .extras import lacking
     from .plan import make_plan
     from .store import Store
 
@@ -156,7 +159,9 @@ def _show_plan(loaded: Suite, folder: Path, hands: int) -> None:
     )  # fmt: skip
     console.print(table)
     console.print(f"{len(plan.trials)} attacks on {len(plan.variants)} variants; run folder {store.root}")
-    console.print(f"Estimates for {hands} workers; they are rough until the run has figures of its own.")
+    for wanted in lacking(loaded):
+        console.print(f"[yellow]Not to be run here yet:[/yellow] {escape(wanted)}", soft_wrap=True)
+    return seconds
 
 
 @app.command("run")

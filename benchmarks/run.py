@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..compressors.registry import make_compressor
-from ..models.encoders.recipe import EncoderRecipe
 from ..results.leaderboard import LeaderboardError, read_leaderboard, write_leaderboard
 from ..results.null_control import outside_together, summarise
 from ..results.scores import write_atomically
 from ..results.store import LEADERBOARD, NULL_CONTROL, SUITE
 from ..results.table import leaderboard_table
 from .executors import make_executor, terminate
+from .extras import lacking
 from .plan import STAGES, Plan, make_plan
 from .progress import StageProgress
 from .rows import Gathered
@@ -59,7 +57,8 @@ def run_suite(
     Returns:
         Exit code: 0, 1 where nodes or the null control failed, 2 for the user's mistakes, 130 after Ctrl-C.
     """
-    _require_extras(suite)
+    if (wanted := next(lacking(suite), None)) is not None:
+        raise SuiteError(wanted)
     store = Store(out)
     with store.lock():
         plan = make_plan(suite)
@@ -118,22 +117,6 @@ def _conclude(plan: Plan, store: Store, outcome: Outcome, console: Console, erro
     console.print(f"Leaderboard: {path} ({len(rows)} rows)", soft_wrap=True)
     console.print(f"Run:         {store.root} (scores, artifacts and logits below nodes/)", soft_wrap=True)
     return OK if sound else FAILED
-
-
-def _require_extras(suite: Suite) -> None:
-    """Whether what the run needs is installed; reading, planning and verifying the suite need none of it."""
-    for framework in suite.compress:
-        if (reason := make_compressor(framework).missing()) is not None:
-            raise SuiteError(f"{suite.name} compresses with {framework}: {reason}")
-    if not isinstance(suite.training, EncoderRecipe):
-        return
-    coloured = suite.training.jitter > 0 or suite.training.grey > 0
-    for package, extra, needed in (("kornia", "ssl", coloured), ("opacus", "dp", suite.training.dp is not None)):
-        if needed and find_spec(package) is None:
-            raise SuiteError(
-                f"{suite.name} trains encoders and needs {package}, which is not installed; run: "
-                f"pip install compleak-bench[{extra}]"
-            )
 
 
 def _check_size(suite: Suite, store: Store, plan: Plan) -> None:
