@@ -117,7 +117,7 @@ def plan_command(
     suite: SuiteArgument,
     out: OutOption = None,
     settings: SetOption = None,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="As for run; for the time estimate.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=0, help="As for run; for the time estimate.")] = None,
 ) -> None:
     """Show what a suite would run, what is done already, and about what it costs. Runs nothing.
 
@@ -126,7 +126,7 @@ def plan_command(
     from .suite_files import load_suites
 
     suites = load_suites(suite, settings or ())
-    folder, hands = _out(out, _name(suite, suites)), workers or default_workers()
+    folder, hands = _out(out, _name(suite, suites)), default_workers() if workers is None else max(workers, 1)
     seconds = [_show_plan(one, folder / part if len(suites) > 1 else folder, hands) for part, one in suites.items()]
     if len(suites) > 1:
         console.print(f"All {len(suites)} parts: about {_duration(sum(seconds))}; run folder {folder}")

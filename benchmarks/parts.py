@@ -53,6 +53,8 @@ def run_suites(
         errors.print(
             f"Not all parts ended well ({', '.join(failed)}): their rows were not put together.", soft_wrap=True
         )
+        for name in (LEADERBOARD, NULL_CONTROL):
+            (out / name).unlink(missing_ok=True)
         return max(codes.values())
     _together(suites, out)
     console.print(f"All parts:   {out / LEADERBOARD}", soft_wrap=True)

@@ -66,6 +66,7 @@ def make_plan(suite: Suite) -> Plan:
         )
     )
     network = {"network": suite.network.model_dump(mode="json")}
+    network_modules = [f"models.networks.{module}"] if (module := module_of(suite.network.name)) else []
     start: dict[str, Node] = {}
     if suite.pretraining is not None:
         # Classifier and language model start from the same weights, so that parts of a suite can share them.
@@ -77,8 +78,7 @@ def make_plan(suite: Suite) -> Plan:
             **suite.pretraining.model_dump(mode="json"),
             "seed": derived_seed(suite.seed, "pretrain"),
         }
-        start = {"pretrain": add(make_node("pretrain", learner, config, {"data": data}))}
-    network_modules = [f"models.networks.{module}"] if (module := module_of(suite.network.name)) else []
+        start = {"pretrain": add(make_node("pretrain", learner, config, {"data": data}, modules=network_modules))}
     variants, models = variants_of(suite), suite.membership.models()
     asked = asked_of(suite)
 
@@ -133,7 +133,8 @@ def make_plan(suite: Suite) -> Plan:
     if start and suite.network.task == "language-model":
         # Asked as every model is: a reference for attacks, and a control, for it has seen neither side.
         seen = {**split, **network, "framework": "none", **execution, **asked, "membership": {**one, "null": False}}
-        observed[BASE] = add(make_node("observe", BASE, seen, {"data": data, "train": start["pretrain"]}))
+        parents = {"data": data, "train": start["pretrain"]}
+        observed[BASE] = add(make_node("observe", BASE, seen, parents, modules=network_modules))
     collect = add(
         make_node(
             "collect",

@@ -84,7 +84,7 @@ class Gathered:
         utility = self._read("collect", "all", "utility.json")[target]
         original = self._read("train", target, "measured.json")
         worth = dict(utility[variant.name])
-        said = worth.pop("notes", [])
+        said = [*self._data.get("notes", []), *worth.pop("notes", [])]
         facts: dict[str, Any] = {**worth, "accuracy_original": utility[ORIGINAL]["accuracy"]}
         if variant.framework == "none":
             facts |= {**original, "weight_dtypes": "float32", "compression_ratio": 1.0, "notes": "; ".join(said)}

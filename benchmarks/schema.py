@@ -312,8 +312,13 @@ class Suite(BaseModel):
         return self.shadow_counts or (self.membership.shadows,)
 
 
+_LISTED = 30
+
+
 def _known(name: str, known: Mapping[str, object], kind: str) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}")
+        if len(known) <= _LISTED:
+            raise ValueError(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}")
+        raise ValueError(f"unknown {kind} {name!r}.{hint} All: compleak list {kind}s")

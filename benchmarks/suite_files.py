@@ -102,6 +102,8 @@ def _suite(
     for override in overrides:
         _override(own, override)
     where = f"{path}, part {part}," if part else f"{path}"
+    if overrides:
+        where += f" with {' '.join(f'--set {override}' for override in overrides)}"
     try:
         return Suite.model_validate(own)
     except ValidationError as error:

@@ -61,13 +61,13 @@ def run(job: Job) -> None:
         groups = (evaluated & inside, evaluated & ~inside)
         found[target] = {v: judge.utility(task, one, judged[ORIGINAL], *groups) for v, one in judged.items()}
         if base is not None:
-            found[target][ORIGINAL]["notes"].append(_control(base, *groups))
+            found[target][ORIGINAL]["notes"].append(_control(base, *groups, targets=len(config["targets"])))
     job.write("utility.json", found)
     job.write("evaluation.json", {t: split.evaluation_ids(t).tolist() for t in found})
 
 
-def _control(base: NDArray[np.float32], inside: NDArray[np.bool_], outside: NDArray[np.bool_]) -> str:
-    """The loss attack on the model before fine-tuning, which must be at chance on the target's texts.
+def _control(base: NDArray[np.float32], inside: NDArray[np.bool_], outside: NDArray[np.bool_], *, targets: int) -> str:
+    """The loss attack on the model before fine-tuning, which must be at chance on each of ``targets`` models' texts.
 
     Raises:
         ValueError: it is not.
@@ -75,11 +75,12 @@ def _control(base: NDArray[np.float32], inside: NDArray[np.bool_], outside: NDAr
     asked = inside | outside
     scores = mean_log_likelihood(base[asked].astype(np.float64))
     scores, member = scores[judged := ~np.isnan(scores)], inside[asked][judged]
-    interval, found = delong_interval(scores, member, level=CONTROL_LEVEL), auc(scores, member)
+    interval, found = delong_interval(scores, member, level=1 - (1 - CONTROL_LEVEL) / targets), auc(scores, member)
     if not interval.low <= 0.5 <= interval.high:
         raise ValueError(
             f"The base model tells members from non-members before any fine-tuning: AUC {found:.3f} "
-            f"({interval.low:.3f} to {interval.high:.3f} at {CONTROL_LEVEL:.1%}). Its texts hold some of the pool's."
+            f"({interval.low:.3f} to {interval.high:.3f}, corrected for {targets} targets). Its texts may hold some of "
+            "the pool's."
         )
     return f"lm-loss on the model before fine-tuning: AUC {found:.3f}."
 

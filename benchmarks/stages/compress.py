@@ -34,4 +34,4 @@ def run(job: Job) -> None:
     notes = compressor.compress(target, setting, finetuning, artifact, seed=config["seed"])
     weights = compressor.weights(artifact)
     check(setting, weights)
-    job.write("measured.json", {**measure(artifact, weights).as_json(), "notes": [*notes, *data.get("notes", [])]})
+    job.write("measured.json", {**measure(artifact, weights).as_json(), "notes": list(notes)})

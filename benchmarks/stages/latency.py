@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
@@ -17,8 +18,8 @@ from .job import Job
 from .pool import network_of, normalization_in, open_pool
 
 BATCHES = (1, 8, 32)
-SECONDS_A_BATCH_SIZE = 0.25
-LEAST_REPEATS = 5
+ROUNDS = 5
+SECONDS_A_TURN = 0.05
 
 
 def run(job: Job) -> None:
@@ -36,15 +37,27 @@ def run(job: Job) -> None:
         artifact = job.parents["compress"] / f"model{compressor.suffix}"
         return compressor.predictor(artifact, normalization, batch_size=batch, threads=1)
 
-    job.write("latency.json", {str(b): _median_ms(predictor(b), inputs[:b]) for b in BATCHES})
+    job.write("latency.json", medians([(predictor(b), inputs[:b]) for b in BATCHES]))
 
 
-def _median_ms(predict: Predictor, batch: NDArray[np.generic]) -> float:
-    predict(batch)
-    times: list[float] = []
-    began = time.perf_counter()
-    while len(times) < LEAST_REPEATS or time.perf_counter() - began < SECONDS_A_BATCH_SIZE:
-        start = time.perf_counter()
+def medians(asked: Sequence[tuple[Predictor, NDArray[np.generic]]]) -> dict[str, float]:
+    """Median milliseconds an example, by the size of the batch.
+
+    Batch sizes take turns, so that what else the machine does for a while falls on all of them.
+
+    Args:
+        asked: for each size a predictor and a batch.
+    """
+    times: list[list[float]] = [[] for _ in asked]
+    for predict, batch in asked:
         predict(batch)
-        times.append(time.perf_counter() - start)
-    return 1000 * median(times) / len(batch)
+    for _ in range(ROUNDS):
+        for (predict, batch), found in zip(asked, times, strict=True):
+            began = time.perf_counter()
+            while True:
+                start = time.perf_counter()
+                predict(batch)
+                found.append(time.perf_counter() - start)
+                if time.perf_counter() - began > SECONDS_A_TURN:
+                    break
+    return {str(len(batch)): 1000 * median(found) / len(batch) for (_, batch), found in zip(asked, times, strict=True)}

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..records import Cell, Row
+from ..records import ORIGINAL, Cell, Row
 from .provenance import AttackFacts, Data, Machine, Run, Variant, recipe_sha256
 from .run_folder import MANIFEST, NodeRecord, RunFolderError
 
 NOTES = "notes.json"
-ORIGINAL = "original"
 _LATENCY = ("latency_ms", "latency_best_ms", "latency_best_batch")
 
 
@@ -82,11 +81,15 @@ class Lineage:
         Raises:
             RunFolderError: its node is not there, or not one.
         """
+        facts = self._of_data()
+        return Data(**{name: facts[name] for name in ("name", "source", "version", "sha256")})
+
+    def _of_data(self) -> dict[str, Any]:
         found = [node for (stage, _), node in self.ancestors.items() if stage == "data"]
         if len(found) != 1:
             raise RunFolderError(f"The rows rest on {len(found)} nodes of the stage data, expected one.")
-        facts = found[0].read("data.json")
-        return Data(**{name: facts[name] for name in ("name", "source", "version", "sha256")})
+        facts: dict[str, Any] = found[0].read("data.json")
+        return facts
 
     def seed(self, target: str) -> int:
         """Seed of a target's training."""
@@ -112,7 +115,7 @@ class Lineage:
         try:
             utility = self.collect.read("utility.json")[row.target]
             worth = dict(utility[variant])
-            said = worth.pop("notes", [])
+            said = [*self._of_data().get("notes", []), *worth.pop("notes", [])]
             facts: dict[str, str | Cell] = {**worth, "accuracy_original": utility[ORIGINAL]["accuracy"]}
             if row.framework == "none":
                 facts |= {**original, "weight_dtypes": "float32", "compression_ratio": 1.0}

@@ -89,13 +89,16 @@ def test_an_encoders_probe_is_fitted_on_the_dev_examples_alone():
 def test_an_encoder_is_asked_about_its_own_examples_only():
     membership = Membership(train=20, evaluate=10, shadows=2, dev=5)
     split = Split(membership, np.arange(200), seed=0)
-    for model in membership.models():
-        config = {"network": {"name": "resnet8-encoder"}, "model": model}
-        assert_array_equal(asked_ids(config, split), split.evaluation_ids(model))
-    assert_array_equal(asked_ids(config, split), split.evaluation_ids("target-0"))
-    assert membership.models()[-1] == NULL
-    config["network"]["name"] = "resnet8"
-    assert_array_equal(asked_ids(config, split), split.observed_ids())
+    asked = {m: asked_ids({"network": {"name": "resnet8-encoder"}, "model": m}, split) for m in membership.models()}
+    for model, ids in asked.items():
+        assert (len(ids), len(set(ids))) == (20, 20)
+        of = "target-0" if model == NULL else model
+        assert split.member(of, ids).sum() == 10 and not set(ids) & set(split.dev)
+    # Everybody has examples of their own, but the null control, which is asked the target's.
+    assert set(asked[NULL]) == set(asked["target-0"])
+    assert len(set(np.concatenate([asked[m] for m in asked if m != NULL]))) == 3 * 20
+    classifier = asked_ids({"network": {"name": "resnet8"}, "model": "target-0"}, split)
+    assert set(classifier) == set(np.concatenate(list(asked.values())))
 
 
 def test_half_of_each_group_is_known():
@@ -130,6 +133,16 @@ def test_a_base_model_that_knows_the_members_stops_the_run(lift):
     base[:, 3:] = np.nan
     if lift:
         with pytest.raises(ValueError, match=r"before any fine-tuning: AUC 1\.000"):
-            _control(base, inside, ~inside)
+            _control(base, inside, ~inside, targets=1)
     else:
-        assert _control(base, inside, ~inside).startswith("lm-loss on the model before fine-tuning: AUC 0.")
+        assert _control(base, inside, ~inside, targets=1).startswith("lm-loss on the model before fine-tuning: AUC 0.")
+
+
+def test_the_control_of_the_base_model_is_for_all_targets_together():
+    # One in a thousand does as much by chance (z = 3.5); of a hundred targets, one in twenty.
+    inside, lift = np.arange(400) < 200, 0.36
+    base = np.sort(np.random.default_rng(1).normal(size=200)).astype(np.float32)
+    base = np.concatenate([base + lift, base])[:, None]
+    with pytest.raises(ValueError, match="corrected for 1 targets"):
+        _control(base, inside, ~inside, targets=1)
+    assert _control(base, inside, ~inside, targets=100)

@@ -1,6 +1,9 @@
 import subprocess
 import sys
 
+import pytest
+
+from compleak.benchmarks import nodes
 from compleak.benchmarks.plan import Plan, make_plan
 from compleak.benchmarks.rows import planned_cells
 from compleak.benchmarks.suite_files import load_suite
@@ -76,6 +79,18 @@ def test_a_change_of_recipe_reruns_what_it_touches_only() -> None:
     assert keys(base, "train").items().isdisjoint(keys(plan("execution.threads=2"), "train").items())
     renamed = plan("description=other")
     assert (renamed.run_id, renamed.recipe_sha256) == (base.run_id, base.recipe_sha256)
+
+
+def test_a_network_that_changes_is_built_anew_wherever_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made() -> dict[tuple[str, str], str]:
+        nodes.code_version.cache_clear()
+        return {(n.stage, n.name): n.key for n in make_plan(load_suite("text-quickstart/gpt2-lm")).nodes}
+
+    before, meaning = made(), nodes._meaning
+    monkeypatch.setattr(nodes, "_meaning", lambda path: "new" if path.name == "gpt2.py" else meaning(path))
+    after = made()
+    nodes.code_version.cache_clear()
+    assert {stage for stage, name in before if before[stage, name] == after[stage, name]} == {"data"}
 
 
 def test_planning_imports_no_framework() -> None:

@@ -16,6 +16,7 @@ from compleak.results.publishing.verify import Expectation, PlanError, verify
 from compleak.results.records import SCHEMA_VERSION, Row, bootstrap_seed, compare_to, evaluate
 from compleak.results.scores import Scores, paired, write_scores
 
+CUT = "2 of 9 texts were cut off."
 VERSIONS = {"numpy": "2.0", "python": "3.11"}
 
 
@@ -126,7 +127,7 @@ class FakeRun:
         suite = self.suite
         everyone = [*targets_of(suite), *(["null"] if suite["membership"]["null"] else [])]
         settings = suite["compress"]["tflite"]
-        data = {"name": "digits", "source": "built in", "version": "1", "sha256": "ab" * 32}
+        data = {"name": "digits", "source": "built in", "version": "1", "sha256": "ab" * 32, "notes": [CUT]}
         self.node("data", "digits", {"data.json": data})
         latency = {}
         for i, target in enumerate(everyone):
@@ -180,11 +181,12 @@ class FakeRun:
                     at = variants.index(variant)
                     cells |= utility[target][variant] | {"accuracy_original": utility[target]["original"]["accuracy"]}
                     cells |= (
-                        {"bytes": 64, "bytes_gzip": 32, "weight_dtypes": "float32", "compression_ratio": 1.0}
+                        {"bytes": 64, "bytes_gzip": 32, "weight_dtypes": "float32", "compression_ratio": 1.0,
+                         "notes": "; ".join([CUT, *said])}
                         if at == 0
                         else {"bytes": 29 + at, "bytes_gzip": 16, "sparsity": 0.0, "distinct_values": 6 + at,
                               "weight_dtypes": "int8+float32", "compression_ratio": 2.0,
-                              "notes": "; ".join([f"note {at - 1}", "another", *said])}
+                              "notes": "; ".join([f"note {at - 1}", "another", CUT, *said])}
                     )  # fmt: skip
                     if target != "null":
                         cells |= {"latency_ms": 2.5 + at, "latency_best_ms": 1.25, "latency_best_batch": 8}

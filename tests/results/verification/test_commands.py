@@ -41,7 +41,7 @@ def test_verify_names_every_disagreement(compleak, board):
     board.write_text(text)
     code, out, _ = compleak("verify", board)
     assert code == 1
-    assert "notes is note 9; another, the provenance says note 0; another" in out
+    assert "notes is note 9; another; 2 of 9 texts were cut off., the provenance says note 0; another; 2 of 9" in out
     assert "accuracy_members is 0.8, the provenance says 0.9" in out
     assert "problems; 6 rows" in out
     code, out, _ = compleak("verify", "--json", board)
@@ -49,8 +49,9 @@ def test_verify_names_every_disagreement(compleak, board):
     assert (code, content["sound"]) == (1, False)
     (one,) = content["verified"]
     notes = [p for p in one["problems"] if p["cell"] == "notes"]
+    cut = "2 of 9 texts were cut off."
     assert [(p["file"], p["stated"], p["found"]) for p in notes] == [
-        ("quick-v1.csv", "note 9; another", "note 0; another")
+        ("quick-v1.csv", f"note 9; another; {cut}", f"note 0; another; {cut}")
     ] * 2  # the rows of nr and sr
 
 
