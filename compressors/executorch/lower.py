@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...models.networks.encoders import MapAndMean
-from ..tflite.runtime import quiet as quiet_native
+from ..quiet import quiet as quiet_native
 
 LARGEST_BATCH = 32
 """A .pte file reserves memory for its largest batch when it is made, and takes none that is larger."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..pytorch_mobile.kernels import tables
+from ..shaping.kernels import tables
 
 _LIMITS = (-128, 127)
 

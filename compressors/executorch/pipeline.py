@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from ...models.checkpoints import load_network
-from ...models.networks import TextSpec, is_transformer
+from ...models.networks import is_transformer
 from ...models.training import as_tensor
 from ..protocol import Finetuning, Target
-from ..pytorch_mobile.cluster import cluster
-from ..pytorch_mobile.finetune import finetune
-from ..pytorch_mobile.kernels import Constraint, kernels, sample, tables, together
-from ..pytorch_mobile.prune import prune
 from ..settings import Setting
+from ..shaping.kernels import sample
+from ..shaping.shape import shape
 from .lower import FIXED_BATCH, LARGEST_BATCH, lower, quantize, quiet
 from .narrow import Half, quantize_dense
 from .predictor import PtePredictor
@@ -43,25 +39,10 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
         ArtifactError: the file has other logits than the compressed network, or not all of its kernels.
     """
     inputs = sample(target.images, target.normalization, CALIBRATION_EXAMPLES, seed)
-    train = partial(finetune, target=target, finetuning=finetuning, seed=seed)
-    held: list[Constraint] = []
-    hold = together(held)
     # The generators are forked for what PyTorch draws when it builds a layer, before the weights are put in.
     with torch.random.fork_rng():
-        network = load_network(target.network, target.checkpoint).eval()
-        if isinstance(target.network, TextSpec):
-            from ...models.networks.gpt2 import with_linear_layers
-
-            network = with_linear_layers(network)
-        layers = (len(tables(network)), len(kernels(network)))
-        if setting.finetuned:
-            train(network, learning_rate=finetuning.learning_rate)
-        if setting.pruning is not None:
-            held.append(prune(network, setting.pruning))
-            train(network, learning_rate=finetuning.learning_rate, constraint=hold)
-        if setting.clustering is not None:
-            held.append(cluster(network, setting.clustering.clusters, seed=seed))
-            train(network, learning_rate=finetuning.clustering_learning_rate, constraint=hold)
+        shaped = shape(target, setting, finetuning, seed=seed)
+        network = shaped.network
         with quiet():
             network.requires_grad_(False)
             kind = setting.quantization.kind if setting.quantization is not None else None
@@ -72,7 +53,7 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
             elif kind is not None:
                 network = quantize(network, inputs, dynamic=kind == "dynamic")
             content = lower(network, inputs[:1], batch=FIXED_BATCH if is_transformer(target.network.name) else None)
-    _verify(content, network, target, layers, tolerance=_TOLERANCE.get(kind or "", 1e-4))
+    _verify(content, network, target, (shaped.embeddings, shaped.kernels), tolerance=_TOLERANCE.get(kind or "", 1e-4))
     return content
 
 

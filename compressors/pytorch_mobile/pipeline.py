@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import torch
 from torch import nn
 from torch.ao.quantization.quantize_fx import fuse_fx
 
-from ...models.checkpoints import load_network
-from ...models.networks import TextSpec, is_transformer
+from ...models.networks import is_transformer
 from ...models.training import as_tensor
 from ..protocol import Finetuning, Target
 from ..settings import Setting
-from .cluster import cluster
-from .finetune import finetune
-from .kernels import Constraint, kernels, sample, together
+from ..shaping.kernels import sample
+from ..shaping.shape import shape
 from .lite import load_predictor, quiet, serialize
-from .prune import prune
 from .quantize import (
     convert,
     mobile_engine,
@@ -50,33 +45,16 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
     """
     inputs = sample(target.images, target.normalization, CALIBRATION_EXAMPLES, seed)
     transformer = is_transformer(target.network.name)
-    train = partial(finetune, target=target, finetuning=finetuning, seed=seed)
-    rate = finetuning.learning_rate
-    held: list[Constraint] = []
-    hold = together(held)
     # The generators are forked for what PyTorch draws when it builds a layer, before the weights are put in.
     with quiet(), mobile_engine(), torch.random.fork_rng():
-        network = load_network(target.network, target.checkpoint)
-        if isinstance(target.network, TextSpec):
-            from ...models.networks.gpt2 import with_linear_layers
-
-            network = with_linear_layers(network)
-        layers = len(kernels(network))
-        if setting.finetuned:
-            train(network, learning_rate=rate)
-        if setting.pruning is not None:
-            held.append(prune(network, setting.pruning))
-            train(network, learning_rate=rate, constraint=hold)
-        if setting.clustering is not None:
-            rate = finetuning.clustering_learning_rate
-            held.append(cluster(network, setting.clustering.clusters, seed=seed))
-            train(network, learning_rate=rate, constraint=hold)
+        shaped = shape(target, setting, finetuning, seed=seed)
+        network = shaped.network
         kind = setting.quantization.kind if setting.quantization is not None else None
         if kind == "int8-static":
             network = (quantize_dense_static if transformer else quantize_static)(network, inputs)
         elif kind == "int8-qat":
             prepared = prepare_training(network, inputs[:1])
-            train(prepared, learning_rate=rate, constraint=hold)
+            shaped.train(prepared)
             network = convert(prepared)
         else:
             # Folding batch normalisation scales each channel: k shared values would become k in each.
@@ -84,7 +62,7 @@ def make_artifact(target: Target, setting: Setting, finetuning: Finetuning, *, s
             if kind is not None:
                 network = {"dynamic": quantize_dynamic, "float16": store_float16}[kind](network)
         content = serialize(network, inputs[:1])
-        _verify(content, network, target, layers)
+        _verify(content, network, target, shaped.kernels)
     return content
 
 

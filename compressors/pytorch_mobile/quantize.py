@@ -27,7 +27,7 @@ from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx, prepare_qa
 from torch.fx import GraphModule
 
 from ...models.networks.encoders import MapAndMean
-from .kernels import layers, tables
+from ..shaping.kernels import layers, tables
 
 ENGINE = "qnnpack"
 TABLE_ZERO_POINT = 128

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..quiet import quiet
 from ..settings import QuantizationKind
 from .layers import float_operators, is_text
-from .runtime import quiet
 from .weight_only import quantize_weights
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models.inputs import Transform
-from .runtime import quiet
+from ..quiet import quiet
 
 
 class ArtifactError(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 
-from .runtime import quiet
+from ..quiet import quiet
 
 
 def quantize_weights(content: bytes, bits: int) -> bytes:

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from compleak.compressors.protocol import Finetuning, Target
-from compleak.compressors.pytorch_mobile.finetune import finetune
-from compleak.compressors.pytorch_mobile.kernels import kernels
-from compleak.compressors.pytorch_mobile.objective import loss_of
+from compleak.compressors.shaping.finetune import finetune
+from compleak.compressors.shaping.kernels import kernels
+from compleak.compressors.shaping.objective import loss_of
 from compleak.models.checkpoints import load_network, save_checkpoint
 from compleak.models.inputs import Normalization, Tokens
 from compleak.models.networks import EncoderSpec, NetworkSpec, TextSpec, build

@@ -12,8 +12,8 @@ import torch
 from compleak.compressors.measured import check
 from compleak.compressors.protocol import Finetuning, Target
 from compleak.compressors.pytorch_mobile.adapter import PytorchMobileCompressor
-from compleak.compressors.pytorch_mobile.finetune import UntrainedError
 from compleak.compressors.settings import SettingError, parse_setting
+from compleak.compressors.shaping.finetune import UntrainedError
 from compleak.models.checkpoints import load_network, save_checkpoint
 from compleak.models.inputs import Normalization
 from compleak.models.networks import NetworkSpec

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from compleak.compressors.protocol import Finetuning, Target
-from compleak.compressors.pytorch_mobile.cluster import assign, cluster
-from compleak.compressors.pytorch_mobile.finetune import UntrainedError, finetune
-from compleak.compressors.pytorch_mobile.kernels import kernels, sample
-from compleak.compressors.pytorch_mobile.prune import hold_zeros
 from compleak.compressors.pytorch_mobile.quantize import convert, mobile_engine, prepare_training
+from compleak.compressors.shaping.cluster import assign, cluster
+from compleak.compressors.shaping.finetune import UntrainedError, finetune
+from compleak.compressors.shaping.kernels import kernels, sample
+from compleak.compressors.shaping.prune import hold_zeros
 from compleak.models.inputs import Normalization
 from compleak.models.networks import NetworkSpec, build
 

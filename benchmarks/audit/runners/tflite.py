@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....compressors.quiet import quiet
 from ....compressors.tflite.interpreter import open_interpreter
-from ....compressors.tflite.runtime import quiet
 from .. import AuditError
+from ..layout import misfit
 
 BATCH = 32
 
@@ -41,7 +42,7 @@ def open_tflite(path: Path, *, threads: int = 1) -> Callable[[NDArray[np.generic
             n in (-1, m) for n, m in zip(wanted, examples.shape[1:], strict=True)
         )
         if not fits:
-            raise AuditError(f"{path} takes inputs of shape {wanted}, got {list(examples.shape[1:])}.")
+            raise misfit(path, wanted, examples.shape[1:])
         size = stated[0] if stated[0] > 0 else BATCH
         if -1 in stated:
             _resize(interpreter, inputs[0]["index"], (size, *examples.shape[1:]), path)

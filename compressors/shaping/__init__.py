@@ -1,0 +1,1 @@
+"""PyTorch networks pruned, clustered and trained on, before a toolchain quantizes and writes them."""
