@@ -46,10 +46,12 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
 
     Args:
         rows: of one or more suites.
-        attacks: which attacks to show.
+        attacks: which attacks to show; all of them, where the rows are of none of these.
     """
     real = [row for row in sort_rows(rows) if row.target != _NULL]
     most = max((row.shadows for row in real), default=0)
+    if not any(row.attack in attacks and row.shadows == most for row in real):
+        attacks = tuple(dict.fromkeys(row.attack for row in real if row.shadows == most))
     shown = [row for row in real if row.attack in attacks and row.shadows == most]
     marked = significant(real)
     tables: list[Table | Text] = []
@@ -71,7 +73,7 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
                 table.add_row(*(Text(cell) for cell in cells))
         tables += [table, Text()]
     made = {row.attack for row in shown}
-    names = ", ".join(a.removeprefix("compleak-") for a in attacks if a in made) or "of another excerpt"
+    names = ", ".join(a.removeprefix("compleak-") for a in attacks if a in made)
     note = (
         f"{len(shown)} of {len(rows)} rows: the attacks {names},\n"
         "fixed beforehand, not the strongest of all.\n"

@@ -51,6 +51,11 @@ def test_it_shows_fixed_attacks_and_says_so(rows):
     assert text.index("clustering-k8") < text.index("clustering-k16") < text.index("pruning-magnitude-0.8+")
 
 
+def test_rows_of_none_of_these_attacks_are_all_shown(make_row):
+    text = printed([make_row(attack=attack) for attack in ("lpla-l2-kde-known", "lira-offline")])
+    assert "lpla-l2-kde-known" in text and "2 of 2 rows: the attacks lira-offline, lpla-l2-kde-known," in text
+
+
 def test_a_star_needs_significance_after_the_correction(rows):
     assert {(r.attack, r.auc_minus_original_p) for r in significant(rows)} == {("compleak-nr-train2-rf", 1e-9)}
     assert len(significant(rows)) == 3
