@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -73,7 +74,9 @@ def train_encoder(
     _check(spec, recipe, images)
     history: list[float] = []
     checkpoints: dict[int, nn.Module] = {}
-    with reproducible(seed, device):
+    with reproducible(seed, device), warnings.catch_warnings():
+        # opacus hooks layers whose inputs, images, need no gradient.
+        warnings.filterwarnings("ignore", message="Full backward hook is firing")
         # Built on the CPU, so that every device starts from the same weights.
         method = build_method(build(spec), spec, recipe).to(device, memory_format=torch.channels_last).train()
         optimizer = make_optimizer(
