@@ -26,7 +26,7 @@ from ..models.encoders.recipe import EncoderRecipe
 from ..models.inputs import Transform
 from ..models.networks import ENCODERS, TEXT_NETWORKS, EncoderSpec, NetworkName, Spec, TextSpec, is_transformer, task_of
 from ..models.recipe import TrainingRecipe
-from .schema import Network
+from .fields import Network
 from .stages.pool import network_of
 
 if TYPE_CHECKING:

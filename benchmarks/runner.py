@@ -21,8 +21,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 from .. import __version__
+from .fields import Execution
 from .nodes import Node
-from .schema import Execution
 from .stages.job import Job
 from .store import Store
 

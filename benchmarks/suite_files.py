@@ -19,7 +19,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..compressors.settings import SettingError
-from .schema import NAME, TAGS, Suite, SuiteError
+from .fields import TAGS
+from .schema import NAME, Suite, SuiteError
 
 
 def built_in_suites() -> dict[str, Path]:

@@ -11,10 +11,11 @@ from sklearn.datasets import load_digits
 from compleak.attacks.observations import Observations
 from compleak.attacks.sensitivity import EPSILON, sensitivity
 from compleak.benchmarks.executors import InProcessExecutor
+from compleak.benchmarks.fields import Execution
 from compleak.benchmarks.nodes import Node
 from compleak.benchmarks.plan import Plan, make_plan
 from compleak.benchmarks.runner import Failure, run_nodes
-from compleak.benchmarks.schema import Execution, SuiteError
+from compleak.benchmarks.schema import SuiteError
 from compleak.benchmarks.store import Store
 from compleak.benchmarks.suite_files import load_suite
 from compleak.compressors.protocol import Finetuning, Target

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from compleak.benchmarks.executors import InProcessExecutor, make_executor
+from compleak.benchmarks.fields import Execution
 from compleak.benchmarks.nodes import Node
 from compleak.benchmarks.runner import Failure, Outcome, run_nodes
-from compleak.benchmarks.schema import Execution
 from compleak.benchmarks.store import Store, StoreError
 
 

@@ -78,6 +78,7 @@ def test_what_a_network_is_for_decides_who_attacks_it(written: Path) -> None:
         (["network={name: bert-tiny}", "data={name: wordnet-glosses}", *PRETRAINED], "pretraining is for GPT-2"),
         ([*ENCODER, "membership.dev=0"], "probes need dev examples; give membership.dev 20"),
         ([*ENCODER, "training.method=moco"], r"training.queue \(4096\) cannot hold more than the 1000 images"),
+        ([*ENCODER, "training.method=mae"], "mae hides patches, and resnet8-encoder has none"),
         ([*ENCODER, "network.name=vit-tiny", "attacks=[lpla-l2-kde-known]"], "LayerNorm, which fixes the 2-norm"),
         ([*ENCODER, "attacks=[encodermi-t-known]", "membership.evaluate=2"], "needs membership.evaluate 4 or more"),
         (

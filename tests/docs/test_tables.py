@@ -8,7 +8,8 @@ import yaml
 from pydantic import BaseModel
 
 from compleak.attacks.registry import ATTACKS
-from compleak.benchmarks.schema import Pretraining, Suite
+from compleak.benchmarks.fields import Pretraining
+from compleak.benchmarks.schema import Suite
 from compleak.benchmarks.suite_files import built_in_suites
 from compleak.compressors.registry import make_compressor
 from compleak.compressors.settings import _EXAMPLES, parse_setting
