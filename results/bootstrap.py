@@ -31,9 +31,9 @@ def resample_auc(scores: Floats, member: Bools, rng: np.random.Generator, resamp
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
         below = np.zeros((count, len(others) + 1), dtype=np.int64)
-        np.cumsum(_multiplicities(len(others), count, rng), axis=1, out=below[:, 1:])
+        np.cumsum(multiplicities(len(others), count, rng), axis=1, out=below[:, 1:])
         wins = below[:, low] + below[:, high]
-        values[start : start + count] = np.einsum("ij,ij->i", _multiplicities(len(members), count, rng), wins)
+        values[start : start + count] = np.einsum("ij,ij->i", multiplicities(len(members), count, rng), wins)
     return values / (2 * len(members) * len(others))
 
 
@@ -115,7 +115,7 @@ def clustered_bootstrap(
     return _percentiles(values.mean(axis=1), level, "clustered-bootstrap")
 
 
-def _multiplicities(n: int, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def multiplicities(n: int, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """How often each of ``n`` items is drawn in each resample, [resamples, n]."""
     drawn = rng.integers(0, n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n)

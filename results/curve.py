@@ -5,27 +5,24 @@ compressed models stand in for shadows, or for an original that is missing? ``QU
 fixed beforehand; both of a pair are told apart on the same examples, with the same shadows.
 
 Over several targets a figure is their mean, and so is each end of its interval: too wide rather than too narrow,
-however the targets are correlated. p-values are two-sided and adjusted (Holm) over all pairs of the run.
+however the targets are correlated. Targets of another suite, network, data set or recipe are another part, and nothing
+is averaged over parts. p-values are two-sided and adjusted (Holm) over all pairs of the run.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from scipy import special
-
-from .delong import PairedTest, delong_paired_test, holm
-from .exact import tail
+from .delong import PairedTest, delong_paired_test, holm, mean_test
 from .leaderboard import sort_rows
-from .records import UNDEFINED, Cell, Row
+from .records import ORIGINAL, UNDEFINED, Cell, Row
 from .scores import paired
 from .store import Results
 
 LEVEL = 0.95
-ORIGINAL = "original"
 
 QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "Calibrating each example, in place of learning from all, at equal access": (
@@ -60,6 +57,7 @@ class Point:
     """One attack with one number of shadows.
 
     Attributes:
+        part: what it was made on; empty where all was made on the same.
         attack: its name.
         holds: what the attacker holds, in words.
         shadows: how many it was fitted on.
@@ -71,6 +69,7 @@ class Point:
         tpr_at_01pct: the same at 0.1 %.
     """
 
+    part: str
     attack: str
     holds: str
     shadows: int
@@ -87,6 +86,7 @@ class Contrast:
     """One attack less another, on the same examples with the same shadows.
 
     Attributes:
+        part: what both were made on; empty where all was.
         question: a key of ``QUESTIONS``.
         attack: the first.
         holds: what its attacker holds.
@@ -100,6 +100,7 @@ class Contrast:
         p_holm: adjusted p-value of no difference.
     """
 
+    part: str
     question: str
     attack: str
     holds: str
@@ -114,24 +115,28 @@ class Contrast:
 
 
 def points(rows: Sequence[Row]) -> list[Point]:
-    """Every attack, by what it holds and by shadows, in the leaderboard's order."""
-    groups: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
-    for row in sort_rows(rows):
-        groups[row.attack, holds(row), row.shadows].append(row)
-    return [
-        Point(
-            attack,
-            held,
-            shadows,
-            len(group),
-            fmean(r.auc for r in group),
-            fmean(r.auc_low for r in group),
-            fmean(r.auc_high for r in group),
-            _mean([r.tpr_at_1pct for r in group]),
-            _mean([r.tpr_at_01pct for r in group]),
-        )
-        for (attack, held, shadows), group in groups.items()
-    ]
+    """Every attack of each part, by what it holds and by shadows, in the leaderboard's order."""
+    found = []
+    for part, own in _parts(rows).items():
+        groups: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
+        for row in own:
+            groups[row.attack, holds(row), row.shadows].append(row)
+        found += [
+            Point(
+                part,
+                attack,
+                held,
+                shadows,
+                len(group),
+                fmean(r.auc for r in group),
+                fmean(r.auc_low for r in group),
+                fmean(r.auc_high for r in group),
+                _mean([r.tpr_at_1pct for r in group]),
+                _mean([r.tpr_at_01pct for r in group]),
+            )
+            for (attack, held, shadows), group in groups.items()
+        ]
+    return found
 
 
 def contrasts(results: Results) -> list[Contrast]:
@@ -157,35 +162,58 @@ def holds(row: Row) -> str:
     return f"{ORIGINAL} and {compressed}" if row.holding in ("original+compressed", "multiple+original") else compressed
 
 
-_Fields = tuple[str, str, str, str, str, int, int, float, float, float]
+_Fields = tuple[str, str, str, str, str, str, int, int, float, float, float]
+_Place = tuple[str, str, int, str, int]
+_PART = ("suite", "model", "data_sha256", "recipe_sha256")
+
+
+def _parts(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The rows of each part, in the leaderboard's order, by as much of the part as differs: of one alone, nothing."""
+    found: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in sort_rows(rows):
+        found[tuple(getattr(row, name) for name in _PART)].append(row)
+    varies = [len(set(values)) > 1 for values in zip(*found, strict=True)]
+    return {
+        ", ".join(_brief(*both) for *both, differs in zip(_PART, part, varies, strict=True) if differs): own
+        for part, own in found.items()
+    }
+
+
+def _brief(name: str, value: str) -> str:
+    return f"{name.removesuffix('_sha256')} {value[:8]}" if name.endswith("_sha256") else value
 
 
 def _contrasts(results: Results) -> Iterator[tuple[_Fields, float]]:
     """The fields of each contrast but the last, and its unadjusted p-value."""
-    rows = sort_rows(results.rows)
-    place = {(r.attack, holds(r), r.shadows, r.target, r.target_seed, r.recipe_sha256): r for r in rows}
-    for question, pairs in QUESTIONS.items():
-        for attack, baseline in pairs:
-            groups: dict[tuple[str, str, int], list[tuple[Row, Row]]] = defaultdict(list)
-            for row in (r for r in rows if r.attack == attack and not (attack == baseline and holds(r) == ORIGINAL)):
-                other = holds(row) if _same_access(place, attack, baseline) else ORIGINAL
-                one = (baseline, other, row.shadows, row.target, row.target_seed, row.recipe_sha256)
-                if one in place:
-                    groups[holds(row), other, row.shadows].append((row, place[one]))
-            for (held, other, shadows), matched in groups.items():
-                tests = [_test(results, *both) for both in matched]
-                difference, low, high = (
-                    fmean(getattr(t, name) for t in tests) for name in ("difference", "low", "high")
-                )
-                half = difference - low if difference > 0 else high - difference
-                z = difference / half * special.ndtri(1 - tail(LEVEL))
-                fields = (question, attack, held, baseline, other, shadows, len(tests), difference, low, high)
-                yield fields, tests[0].p_value if len(tests) == 1 else float(2 * special.ndtr(-abs(z)))
+    for part, rows in _parts(results.rows).items():
+        place = {(r.attack, holds(r), r.shadows, r.target, r.target_seed): r for r in rows}
+        for question, pairs in QUESTIONS.items():
+            for attack, baseline in pairs:
+                for (held, other, shadows), matched in _matched(rows, place, attack, baseline).items():
+                    mean = mean_test([_test(results, *both) for both in matched], LEVEL)
+                    size = (shadows, len(matched), mean.difference, mean.low, mean.high)
+                    yield (part, question, attack, held, baseline, other, *size), mean.p_value
 
 
-def _same_access(place: dict[tuple[str, str, int, str, int, str], Row], attack: str, baseline: str) -> bool:
+def _matched(
+    rows: Sequence[Row], place: Mapping[_Place, Row], attack: str, baseline: str
+) -> dict[tuple[str, str, int], list[tuple[Row, Row]]]:
+    """Rows of ``attack`` with those of ``baseline``, by what either's attacker holds and by shadows."""
+    groups: dict[tuple[str, str, int], list[tuple[Row, Row]]] = defaultdict(list)
+    same = _same_access(rows, attack, baseline)
+    for row in rows:
+        if row.attack != attack or (attack == baseline and holds(row) == ORIGINAL):
+            continue
+        other = holds(row) if same else ORIGINAL
+        one = (baseline, other, row.shadows, row.target, row.target_seed)
+        if one in place:
+            groups[holds(row), other, row.shadows].append((row, place[one]))
+    return groups
+
+
+def _same_access(rows: Sequence[Row], attack: str, baseline: str) -> bool:
     """Whether both attacks hold the same kind of models; an attack beside itself does not."""
-    access = {key[0]: row.access for key, row in place.items()}
+    access = {row.attack: row.access for row in rows}
     return attack != baseline and access.get(attack) == access.get(baseline)
 
 

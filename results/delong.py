@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from scipy import special
@@ -88,6 +89,24 @@ def delong_paired_test(scores_a: Floats, scores_b: Floats, member: Bools, level:
         p_value = 2 * special.ndtr(-abs(difference) / error)
     low, high = max(-1.0, difference - half), min(1.0, difference + half)
     return PairedTest(difference, float(low), float(high), float(p_value))
+
+
+def mean_test(tests: Sequence[PairedTest], level: float = 0.95) -> PairedTest:
+    """The mean of paired tests on several targets; of one test, that test.
+
+    Each end of its interval is the mean of theirs: too wide rather than too narrow, however the targets are
+    correlated. The p-value takes the interval's half towards no difference for that of a normal law. Ours.
+
+    Args:
+        tests: at least one.
+        level: nominal coverage of their intervals.
+    """
+    if len(tests) == 1:
+        return tests[0]
+    difference, low, high = (fmean(getattr(test, name) for test in tests) for name in ("difference", "low", "high"))
+    half = difference - low if difference > 0 else high - difference
+    z = difference / half * special.ndtri(1 - tail(level))
+    return PairedTest(difference, low, high, float(2 * special.ndtr(-abs(z))))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

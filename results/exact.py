@@ -90,6 +90,9 @@ def epsilon_lower_bound(
 ) -> float:
     """Lower bound on the ε of (ε, δ)-differential privacy that these counts leave possible, at least 0.
 
+    For audits of a differentially private training, where it is held against the ε that the accountant states: a bound
+    above that refutes the claim. No column of the leaderboard comes from it.
+
     max of log((TPR − δ) / FPR) and log((1 − FPR − δ) / (1 − TPR)) (Kairouz et al. 2015), with the TPR's lower and
     the FPR's upper Clopper-Pearson bound. Both forms use the same two one-sided bounds, each at (1 + level)/2, so
     they hold jointly at ``level``. The threshold must come from other data (the shadows), and the examples are taken

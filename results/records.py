@@ -26,6 +26,7 @@ from .intervals import (
 from .metrics import Bools, Floats, auc, balanced_accuracy, resolution, tpr_at_fpr
 
 SCHEMA_VERSION = 1
+ORIGINAL = "original"  # a row's setting where the model is not compressed
 UNDEFINED: Literal["n/a"] = "n/a"
 FPRS = {"tpr_at_1pct": 0.01, "tpr_at_0.1pct": 0.001}
 
@@ -138,6 +139,11 @@ class Row(BaseModel):
         """
         held = self.access.rpartition(", ")[2]
         return "one-model" if held in ("shadow", "partial-known") else held
+
+    @property
+    def partly_known(self) -> bool:
+        """Whether the attacker knows who is a member in one half of the examples, so that only the other is scored."""
+        return self.access.startswith("partial-known")
 
     def cells(self) -> dict[str, str | Cell]:
         """Values by column name, in the columns' order."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os.path
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +28,7 @@ from typing import Any
 
 import yaml
 
-from .leaderboard import LeaderboardError, read_leaderboard, sort_rows
+from .leaderboard import LeaderboardError, identity, read_leaderboard, sort_rows
 from .metrics import ScoreError
 from .records import Row
 from .scores import Scores, read_pack, read_scores
@@ -46,7 +47,7 @@ class Results:
     """The rows of one run or of one published leaderboard, and the scores behind them.
 
     Attributes:
-        path: what was opened: a run's folder, or a CSV file.
+        path: what was opened: a run's folder, or a CSV file; of several, the folder above all.
         rows: of the targets, in the file's order.
         null_rows: of the null control; none where there was no control.
         suite: the suite as it was run, as YAML has it.
@@ -166,15 +167,23 @@ def open_together(paths: Sequence[Path]) -> Results:
     """Open several results as one: all rows, and the scores behind them; of one path, that.
 
     Raises:
-        ResultsError: see ``open_results``; or two of them hold the same row.
+        ResultsError: see ``open_results``; or a row stands in them twice, be it from another run of the same recipe.
     """
     among = tuple(open_results(path) for path in paths)
     if len(among) == 1:
         return among[0]
+    holders: dict[tuple[str | int, ...], list[Path]] = defaultdict(list)
+    for results in among:
+        for row in results.rows:
+            holders[identity(row)].append(results.path)
+    if twice := [path for found in holders.values() if len(found) > 1 for path in found]:
+        raise ResultsError(
+            f"{' and '.join(map(str, dict.fromkeys(twice)))} hold the same rows more than once: the same attacks on "
+            "the same targets, by the same recipe. Give only one of them."
+        )
     rows, null = ([row for results in among for row in getattr(results, name)] for name in ("rows", "null_rows"))
-    if len(set(rows)) < len(rows):
-        raise ResultsError(f"{', '.join(map(str, paths))} hold the same rows more than once. Give each of them once.")
-    return Results(Path(os.path.commonpath(paths)), tuple(sort_rows(rows)), tuple(sort_rows(null)), among=among)
+    above = Path(os.path.commonpath([path.absolute() for path in paths]))
+    return Results(above, tuple(sort_rows(rows)), tuple(sort_rows(null)), among=among)
 
 
 def _rows(path: Path) -> tuple[Row, ...]:

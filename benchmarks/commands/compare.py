@@ -25,7 +25,7 @@ def compare_command(
         Path | None, typer.Argument(metavar="[RUN_B]", help="A later run, to hold against the first.")
     ] = None,
     by: Annotated[
-        Literal["setting", "technique", "framework", "model"] | None,
+        Literal["setting", "technique", "framework"] | None,
         typer.Option(help="What makes a line.", show_default="setting"),
     ] = None,
     baseline: Annotated[
@@ -90,7 +90,7 @@ def compare_command(
 
 def _one(
     results: Results,
-    by: Literal["setting", "technique", "framework", "model"],
+    by: Literal["setting", "technique", "framework"],
     baseline: str,
     attacks: list[str],
     margin: float,
@@ -161,7 +161,7 @@ def _two(
 
 def _change_lines(found: Changes) -> list[dict[str, Any]]:
     """A line for each row of either run."""
-    artifacts = {(a.now.framework, a.now.setting, a.now.model, a.now.target): a for a in found.artifacts}
+    artifacts = {artifact.key: artifact for artifact in found.artifacts}
     lines: list[dict[str, Any]] = []
     for change in found.changes:
         was, now = change.was, change.now
@@ -169,7 +169,7 @@ def _change_lines(found: Changes) -> list[dict[str, Any]]:
         line |= {"paired": change.paired, "auc_was": was.auc, "auc_now": now.auc, **_ends("auc", change.auc)}
         line |= {"tpr_at_1pct_was": was.tpr_at_1pct, "tpr_at_1pct_now": now.tpr_at_1pct}
         line |= _ends("tpr_at_1pct", change.tpr_at_1pct)
-        artifact = artifacts.get((now.framework, now.setting, now.model, now.target))
+        artifact = artifacts.get(change.artifact)
         line |= {"accuracy_was": was.accuracy, "accuracy_now": now.accuracy}
         line |= _ends("accuracy", artifact.accuracy if artifact else None)
         lines.append(line | {"bytes_was": was.bytes, "bytes_now": now.bytes})

@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..records import ORIGINAL
 from .compare import Comparison
 from .costs import Cost, Size
 from .effects import Effect, Holding
@@ -168,4 +169,4 @@ def _change(gain: float) -> str:
 
 
 def _named(baseline: str) -> str:
-    return f"the {baseline}" if baseline == "original" else baseline
+    return f"the {baseline}" if baseline == ORIGINAL else baseline

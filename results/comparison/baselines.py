@@ -7,11 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..records import Row
+from ..records import ORIGINAL, Row
 from ..scores import Scores
 from ..store import Results
-
-ORIGINAL = "original"
 
 
 class CompareError(ValueError):

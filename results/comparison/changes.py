@@ -13,9 +13,10 @@ show: a regression between two trainings need not be due to the code or the reci
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..artifacts import Artifact, artifact_of, judged_on
 from ..delong import delong_paired_test, holm
 from ..leaderboard import sort_rows
 from ..metrics import ScoreError
@@ -26,6 +27,7 @@ from .baselines import CompareError
 from .margins import Delta, chance_within, difference_of, wilson
 
 MATCHED_BY = ("suite", "data", "model", "framework", "setting", "attack", "shadows", "target")
+_OF_ATTACK = ("attack", "shadows")
 SIGNIFICANT = 0.025
 Key = tuple[str, ...]
 
@@ -55,18 +57,25 @@ class Change:
         """What the rows were matched by."""
         return key_of(self.now)
 
+    @property
+    def artifact(self) -> Key:
+        """What the rows of its artifact are matched by: all of ``key`` but what is the attack's."""
+        return tuple(str(getattr(self.now, name)) for name in MATCHED_BY if name not in _OF_ATTACK)
+
 
 @dataclass(frozen=True)
 class ArtifactChange:
     """An artifact of both runs.
 
     Attributes:
+        key: what it was matched by, see ``Change.artifact``.
         was: one of its rows in the first run.
         now: one of its rows in the second.
         accuracy: second less first; None where either does not say.
         bytes: second less first; None likewise.
     """
 
+    key: Key
     was: Row
     now: Row
     accuracy: Delta | None
@@ -126,7 +135,7 @@ def changes(first: Results, second: Results, *, attacks: Sequence[str] = (), mar
             + (f" among the attacks {', '.join(attacks)}." if attacks else ".")
         )
     matched = tuple(_change(first, second, before[key], after[key]) for key in common)
-    artifacts = tuple(_artifacts(matched))
+    artifacts = tuple(_artifacts(matched, judged_on(first.rows), judged_on(second.rows)))
     return Changes(
         changes=matched,
         artifacts=artifacts,
@@ -186,24 +195,33 @@ def _tpr(was: Row, now: Row) -> Delta | None:
     return difference_of(new, (new_low, new_high), old, (old_low, old_high))
 
 
-def _artifacts(matched: Iterable[Change]) -> Iterable[ArtifactChange]:
+def _artifacts(
+    matched: Iterable[Change], before: Mapping[Artifact, int], after: Mapping[Artifact, int]
+) -> Iterable[ArtifactChange]:
+    """Each artifact once, however many attacks were made on it, with whatever number of shadows.
+
+    Args:
+        matched: rows of both runs.
+        before: non-members that each accuracy of the first run was measured on.
+        after: those of the second.
+    """
     seen: set[Key] = set()
     for change in matched:
         was, now = change.was, change.now
-        key = tuple(str(getattr(now, name)) for name in MATCHED_BY if name != "attack")
-        if key in seen or now.technique == "multiple":
+        if change.artifact in seen or now.technique == "multiple":
             continue
-        seen.add(key)
+        seen.add(change.artifact)
         accuracy = None
         if isinstance(was.accuracy, float) and isinstance(now.accuracy, float):
             accuracy = difference_of(
                 now.accuracy,
-                wilson(now.accuracy, now.n_nonmembers),
+                wilson(now.accuracy, after[artifact_of(now)]),
                 was.accuracy,
-                wilson(was.accuracy, was.n_nonmembers),
+                wilson(was.accuracy, before[artifact_of(was)]),
             )
         both = isinstance(was.bytes, int) and isinstance(now.bytes, int)
-        yield ArtifactChange(was, now, accuracy, int(now.bytes or 0) - int(was.bytes or 0) if both else None)
+        size = int(now.bytes or 0) - int(was.bytes or 0) if both else None
+        yield ArtifactChange(change.artifact, was, now, accuracy, size)
 
 
 def _regressions(matched: Iterable[Change], artifacts: Iterable[ArtifactChange], margin: float) -> Iterable[Regression]:

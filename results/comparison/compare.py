@@ -20,18 +20,19 @@ from typing import Literal
 
 import numpy as np
 
+from ..artifacts import Artifact, artifact_of, judged_on, sizes
 from ..delong import delong_interval
 from ..leaderboard import sort_rows
-from ..records import Row
+from ..records import ORIGINAL, Row
 from ..store import Results
-from .baselines import ORIGINAL, Baselines, CompareError, choices
+from .baselines import Baselines, CompareError, choices
 from .costs import Cost, Size, cost
 from .effects import LEVEL, Effect, Holding, Test, effect_of, holding, judged, paired_test
 from .pareto import front
 
 __all__ = ["ATTACKS", "CompareError", "Comparison", "Effect", "compare"]
 
-By = Literal["setting", "technique", "framework", "model"]
+By = Literal["setting", "technique", "framework"]
 
 MARGIN = 0.01
 ATTACKS: dict[Holding, tuple[str, ...]] = {
@@ -112,7 +113,7 @@ def compare(
 
     Args:
         results: a run, or a published leaderboard with its scores.
-        by: what makes a group; ``model`` puts the networks of a suite side by side, each beside its own baseline.
+        by: what makes a group.
         baseline: ``original``, a setting, or ``FRAMEWORK/SETTING``.
         attacks: instead of ``ATTACKS``.
         margin: see ``Comparison``; above 0.
@@ -126,7 +127,7 @@ def compare(
     known = {row.attack for row in results.rows}
     if strange := [attack for attack in attacks if attack not in known]:
         raise CompareError(f"{results.path} has no row of the attack {strange[0]!r}. {choices(strange[0], known)}")
-    apart = ("suite", "data", "data_sha256", *(() if by == "model" else ("model", "recipe_sha256")))
+    apart = ("suite", "data", "data_sha256", "model", "recipe_sha256")
     parts: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for row in sort_rows(results.rows):
         parts[tuple(getattr(row, name) for name in apart)].append(row)
@@ -160,9 +161,9 @@ def _part(baselines: Baselines, by: By, attacks: Sequence[str], margin: float) -
         tests[_label(row, by), holding(row), row.attack].append(test)
     effects = judged([effect_of(*key, own, level) for key, own in tests.items()], margin)
     costs = _costs(rows, shown, by, level)
-    first = rows[0]
+    first, (members, nonmembers) = rows[0], sizes(rows)
     return Comparison(
-        title=f"{first.suite}: {first.data}" + ("" if by == "model" else f", {first.model}"),
+        title=f"{first.suite}: {first.data}, {first.model}",
         by=by,
         baseline=baselines.name,
         margin=margin,
@@ -171,8 +172,8 @@ def _part(baselines: Baselines, by: By, attacks: Sequence[str], margin: float) -
         costs=tuple(costs.values()),
         effects=tuple(effects),
         targets=len({row.target for row in rows}),
-        members=min(row.n_members for row in rows),
-        nonmembers=min(row.n_nonmembers for row in rows),
+        members=members[0],
+        nonmembers=nonmembers[0],
         left_out=sum(not baselines.is_baseline(row) for row in shown) - len(pairs),
     )
 
@@ -202,15 +203,18 @@ def _label(row: Row, by: By) -> str:
 
 
 def _costs(rows: Sequence[Row], shown: Sequence[Row], by: By, level: float) -> dict[str, Cost]:
-    artifacts: dict[str, dict[tuple[str, ...], Row]] = defaultdict(dict)
+    artifacts: dict[str, dict[Artifact, Row]] = defaultdict(dict)
     for row in rows:
         if row.technique != "multiple":
-            artifacts[_label(row, by)].setdefault((row.model, row.framework, row.setting, row.target), row)
+            artifacts[_label(row, by)].setdefault(artifact_of(row), row)
+    judged = judged_on(rows)
     aucs: dict[str, list[float]] = defaultdict(list)
     for row in shown:
         if holding(row) == "artifact":
             aucs[_label(row, by)].append(row.auc)
     return {
-        group: replace(cost(group, list(found.values()), level), leakage=fmean(aucs[group]) if aucs[group] else None)
+        group: replace(
+            cost(group, list(found.values()), judged, level), leakage=fmean(aucs[group]) if aucs[group] else None
+        )
         for group, found in artifacts.items()
     }

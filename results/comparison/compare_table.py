@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ..records import ORIGINAL
 from .advice import Answer
 from .compare import Comparison
 from .costs import Size
@@ -177,4 +178,4 @@ def number(value: float | None, form: str, scale: float = 1) -> str:
 
 
 def _baseline(comparison: Comparison) -> str:
-    return "the original" if comparison.baseline == "original" else comparison.baseline
+    return "the original" if comparison.baseline == ORIGINAL else comparison.baseline

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+from ..artifacts import Artifact, artifact_of
 from ..records import Cell, Row
 from .effects import LEVEL
 from .margins import most_lost
@@ -53,12 +54,13 @@ class Cost:
         return self.bytes_gzip if kind == "gzip" else self.bytes
 
 
-def cost(group: str, artifacts: Sequence[Row], level: float = LEVEL) -> Cost:
+def cost(group: str, artifacts: Sequence[Row], judged: Mapping[Artifact, int], level: float = LEVEL) -> Cost:
     """The cost of a group.
 
     Args:
         group: its label.
         artifacts: one row for each artifact, of whatever attack.
+        judged: non-members that each artifact's accuracy was measured on, see ``artifacts.judged_on``.
         level: of the interval behind ``most_lost``.
     """
 
@@ -66,7 +68,7 @@ def cost(group: str, artifacts: Sequence[Row], level: float = LEVEL) -> Cost:
         numbers = [value for row in artifacts if isinstance(value := cell(row), int | float)]
         return fmean(numbers) if len(numbers) == len(artifacts) else None
 
-    losses = [_loss(row, level) for row in artifacts]
+    losses = [_loss(row, judged[artifact_of(row)], level) for row in artifacts]
     known = [loss for loss in losses if loss is not None]
     whole = bool(known) and len(known) == len(artifacts)
     return Cost(
@@ -81,14 +83,14 @@ def cost(group: str, artifacts: Sequence[Row], level: float = LEVEL) -> Cost:
         lost=max(lost for lost, _, _ in known) if whole else None,
         most_lost=max(bound for _, bound, _ in known) if whole else None,
         changed=max(changed for _, _, changed in known) if whole else None,
-        nonmembers=min(row.n_nonmembers for row in artifacts),
+        nonmembers=min(judged[artifact_of(row)] for row in artifacts),
     )
 
 
-def _loss(row: Row, level: float) -> tuple[float, float, float] | None:
+def _loss(row: Row, nonmembers: int, level: float) -> tuple[float, float, float] | None:
     """Accuracy lost, at most lost, and fraction of classes changed; None where the row does not say."""
     before, after, agreement = row.accuracy_original, row.accuracy, row.agreement
     if not (isinstance(before, float) and isinstance(after, float) and isinstance(agreement, float)):
         return None
     lost, changed = before - after, 1 - agreement
-    return lost, most_lost(lost, changed, row.n_nonmembers, level), changed
+    return lost, most_lost(lost, changed, nonmembers, level), changed

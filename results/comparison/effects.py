@@ -1,8 +1,7 @@
 """One attack beside the same attack on the baseline: by how much it leaks more, and how sure that is.
 
-Over several targets (and, in a wider group, settings) a difference is their mean, and so is each end of its interval:
-too wide rather than too narrow, however the targets are correlated. All of it is about these models; training anew
-would add variance.
+Over several targets (and, in a wider group, settings) a difference is their mean, see ``delong.mean_test``. All of it
+is about these models; training anew would add variance.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from ..delong import delong_paired_test, holm
+from ..delong import PairedTest, delong_paired_test, holm, mean_test
 from ..exact import tail
 from ..records import Row
 from ..scores import Scores, paired
@@ -90,13 +89,18 @@ def holding(row: Row) -> Holding:
 
 @dataclass(frozen=True)
 class Test:
-    """One row beside its baseline; see ``Effect``."""
+    """One row beside its baseline.
+
+    Attributes:
+        row: of the artifact.
+        usual: its AUC less the baseline's, at 95 %.
+        upper: upper end of the joint interval, see ``Effect``.
+        examples: fewer of members and non-members.
+        sees: whether the attack finds members of either.
+    """
 
     row: Row
-    difference: float
-    low: float
-    high: float
-    p: float
+    usual: PairedTest
     upper: float
     examples: int
     sees: bool
@@ -119,14 +123,12 @@ def paired_test(row: Row, base: Scores, own: Scores, sees: bool, level: float) -
     usual = delong_paired_test(after, before, member, LEVEL)
     joint = usual if level == LEVEL else delong_paired_test(after, before, member, level)
     examples = min(np.count_nonzero(member), np.count_nonzero(~member))
-    return Test(row, usual.difference, usual.low, usual.high, usual.p_value, joint.high, int(examples), sees)
+    return Test(row, usual, joint.high, int(examples), sees)
 
 
 def effect_of(group: str, holds: Holding, attack: str, tests: Sequence[Test], level: float) -> Effect:
     """The mean of ``tests``, not yet judged."""
-    difference, low, high = (fmean(getattr(t, name) for t in tests) for name in ("difference", "low", "high"))
-    half = difference - low if difference > 0 else high - difference
-    z = difference / half * special.ndtri(1 - tail(LEVEL))
+    mean = mean_test([t.usual for t in tests], LEVEL)
     worst = max(tests, key=lambda t: t.upper)
     tprs = [t.row.tpr_at_1pct for t in tests]
     numbers = [x for x in tprs if isinstance(x, float)]
@@ -135,13 +137,13 @@ def effect_of(group: str, holds: Holding, attack: str, tests: Sequence[Test], le
         holds=holds,
         attack=attack,
         auc=fmean(t.row.auc for t in tests),
-        auc_baseline=fmean(t.row.auc - t.difference for t in tests),
-        difference=difference,
-        low=low,
-        high=high,
-        p=tests[0].p if len(tests) == 1 else float(2 * special.ndtr(-abs(z))),
+        auc_baseline=fmean(t.row.auc - t.usual.difference for t in tests),
+        difference=mean.difference,
+        low=mean.low,
+        high=mean.high,
+        p=mean.p_value,
         upper=worst.upper,
-        error=float((worst.upper - worst.difference) / special.ndtri(1 - tail(level))),
+        error=float((worst.upper - worst.usual.difference) / special.ndtri(1 - tail(level))),
         tpr_at_1pct=fmean(numbers) if len(numbers) == len(tprs) else None,
         pairs=len(tests),
         examples=worst.examples,

@@ -11,13 +11,12 @@ from typing import Any
 from ..leaderboard import cell_text, leaderboard_csv, sort_rows
 from ..metrics import ScoreError
 from ..null_control import outside_together
-from ..records import SCHEMA_VERSION, Cell, Row, bootstrap_seed, compare_to, evaluate
+from ..records import ORIGINAL, SCHEMA_VERSION, Cell, Row, bootstrap_seed, compare_to, evaluate
 from ..scores import Scores, paired
 from .problem import Placed, Problem
 from .provenance import recipe_sha256
 
 NULL = "null"
-ORIGINAL = "original"
 COMPARED = ("auc_minus_original", "auc_minus_original_low", "auc_minus_original_high", "auc_minus_original_p")
 OF_ARTIFACT = (
     "accuracy_original", "accuracy", "accuracy_members", "agreement", "sparsity", "distinct_values", "weight_dtypes",
@@ -147,7 +146,7 @@ def suite_cells(suite: Mapping[str, Any], row: Row) -> dict[str, str | Cell]:
     training = suite.get("training")
     if isinstance(training, Mapping) and "method" in training:
         cells["model"] = f"{training['method']}-{cells.get('model')}"
-    if row.access.startswith("partial-known"):
+    if row.partly_known:
         halves = {n: v - v // 2 for n in ("n_members", "n_nonmembers") if isinstance(v := cells.get(n), int)}
         cells |= {"shadows": 0, **halves}
     return cells

@@ -16,9 +16,15 @@ from functools import partial
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..bootstrap import Resampler, clustered_bootstrap, resample_auc, resample_balanced_accuracy, resample_tpr
+from ..bootstrap import (
+    Resampler,
+    clustered_bootstrap,
+    multiplicities,
+    resample_auc,
+    resample_balanced_accuracy,
+    resample_tpr,
+)
 from ..leaderboard import format_cell, neutral, sort_rows
 from ..metrics import Bools, Floats, resolution
 from ..records import FPRS, UNDEFINED, Cell, Row, bootstrap_seed
@@ -135,7 +141,7 @@ def resample_auc_difference(scores: Floats, member: Bools, rng: np.random.Genera
     step = max(1, _CELLS // scores.shape[1])
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
-        of_members, of_others = (_multiplicities(n, count, rng) for n in (members.shape[1], others.shape[1]))
+        of_members, of_others = (multiplicities(n, count, rng) for n in (members.shape[1], others.shape[1]))
         wins = []
         for own, order, reference in zip(members, orders, ascending, strict=True):
             below = np.zeros((count, len(order) + 1), dtype=np.int64)
@@ -145,10 +151,3 @@ def resample_auc_difference(scores: Floats, member: Bools, rng: np.random.Genera
             wins.append(np.einsum("ij,ij->i", of_members, beaten))
         values[start : start + count] = (wins[0] - wins[1]) / (2 * members.shape[1] * others.shape[1])
     return values
-
-
-def _multiplicities(n: int, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How often each of ``n`` items is drawn in each resample, [resamples, n]."""
-    drawn = rng.integers(0, n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
-    counts: NDArray[np.int64] = np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n)
-    return counts

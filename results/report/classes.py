@@ -12,6 +12,7 @@ from ..metrics import auc, tpr_at_fpr
 from ..records import FPRS, Row
 from ..scores import Scores
 from .curves import LIMIT
+from .labels import Labels
 from .names import attack_names, attack_rank, target_key, target_names, variant_names
 
 _FPR = FPRS["tpr_at_1pct"]
@@ -54,9 +55,7 @@ def by_class(scores: Scores, label: Mapping[int, int]) -> list[dict[str, Any]]:
     return found
 
 
-def classes(
-    rows: Sequence[Row], kept: Mapping[str, Scores], label: Mapping[int, int], limit: int = LIMIT
-) -> list[dict[str, Any]]:
+def classes(rows: Sequence[Row], kept: Mapping[str, Scores], label: Labels, limit: int = LIMIT) -> list[dict[str, Any]]:
     """``by_class`` for the rows whose scores are kept, at most ``limit``, with the row's own AUC beside.
 
     Raises:
@@ -68,7 +67,7 @@ def classes(
         scores = kept.get(row.scores_sha256)
         if scores is None or len(found) == limit:
             continue
-        if lines := by_class(scores, label):
+        if lines := by_class(scores, label.get(row.data_sha256, {})):
             found.append(
                 {
                     "variant": names[row.framework, row.setting], "attack": attacks[row.attack, row.shadows],

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ..artifacts import Artifact, artifact_of
 from ..records import Row, columns
 from .columns import number, table, text
 from .leaderboard import shared
@@ -14,11 +15,10 @@ from .names import MULTIPLE, variant_names
 
 def compression(rows: Sequence[Row]) -> dict[str, Any] | None:
     """A row for each artifact of each target; None where no row is of a single artifact."""
-    artifacts: dict[tuple[str, ...], Row] = {}
+    artifacts: dict[Artifact, Row] = {}
     for row in rows:
         if row.technique != MULTIPLE:
-            key = (row.suite, row.data, row.model, row.target, row.framework, row.setting, row.recipe_sha256)
-            artifacts.setdefault(key, row)
+            artifacts.setdefault(artifact_of(row), row)
     found = list(artifacts.values())
     if not found:
         return None

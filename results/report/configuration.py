@@ -21,29 +21,61 @@ _HASHES = {
 
 
 @dataclass(frozen=True)
+class Ran:
+    """One suite, and how to run it again.
+
+    Attributes:
+        name: its own, else of its rows.
+        suite: as YAML; empty where it was not kept.
+        file: name of the file that ``commands`` take it from.
+        commands: to be typed in order.
+    """
+
+    name: str
+    suite: str
+    file: str
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Configuration:
     """What a reader needs to repeat or to cite the results.
 
     Attributes:
-        suite: as YAML; empty where it was not kept.
+        suites: each that was run.
         facts: what the rows state of their origin: meaning, column, and every value it takes.
         versions: library and version, sorted.
-        commands: to be typed in order.
     """
 
-    suite: str
+    suites: tuple[Ran, ...]
     facts: tuple[tuple[str, str, tuple[str, ...]], ...]
     versions: tuple[tuple[str, str], ...]
-    commands: tuple[str, ...]
 
 
 def configuration(results: Results) -> Configuration:
     """Gather the configuration of ``results``."""
     rows = results.rows
-    versions = sorted({pair for row in rows for pair in _versions(row)})
     facts = (("definition of the columns", "schema_version", (str(SCHEMA_VERSION),)), *_facts(rows))
+    numbered = enumerate(results.among, start=1) if results.among else [(None, results)]
+    return Configuration(tuple(_ran(one, number) for number, one in numbered), facts, _versions(rows))
+
+
+def _ran(results: Results, number: int | None) -> Ran:
+    """How to run one of several suites again, or (without a number) the only one."""
+    name = str(results.suite.get("name") or ", ".join(dict.fromkeys(row.suite for row in results.rows)))
     suite = yaml.safe_dump(dict(results.suite), sort_keys=False, allow_unicode=True) if results.suite else ""
-    return Configuration(suite, facts, tuple(versions), _commands(results, dict(versions)))
+    suffix = "" if number is None else f"-{number}"
+    file, again = f"suite{suffix}.yaml", f"runs/again{suffix}"
+    own = [version for library, version in _versions(results.rows) if library == "compleak-bench"]
+    exact = len(own) == 1 and "|" not in own[0]
+    commands = [f"pip install compleak-bench=={own[0]}" if exact else "pip install compleak-bench"]
+    if suite:
+        commands += [
+            f"compleak run {file} --out {again}    # {file}: the text below",
+            f"compleak verify {again}",
+            f"compleak report {again} -o report{suffix}",
+        ]
+    return Ran(name, suite, file, tuple(commands))
 
 
 def _facts(rows: Sequence[Row]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
@@ -53,18 +85,7 @@ def _facts(rows: Sequence[Row]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     )
 
 
-def _versions(row: Row) -> list[tuple[str, str]]:
-    return [(name, version) for part in row.versions.split() for name, _, version in [part.partition("=")]]
-
-
-def _commands(results: Results, versions: dict[str, str]) -> tuple[str, ...]:
-    own = versions.get("compleak-bench")
-    install = f"pip install compleak-bench=={own}" if own and "|" not in own else "pip install compleak-bench"
-    if not results.suite:
-        return (install,)
-    return (
-        install,
-        "compleak run suite.yaml --out runs/again    # suite.yaml: the text below",
-        "compleak verify runs/again",
-        "compleak report runs/again -o report",
-    )
+def _versions(rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+    """Every library and version that a row names, sorted."""
+    pairs = (part.partition("=") for versions in {row.versions for row in rows} for part in versions.split())
+    return tuple(sorted({(name, version) for name, _, version in pairs}))

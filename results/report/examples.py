@@ -14,6 +14,7 @@ from ..records import FPRS, Row
 from ..scores import Scores
 from .columns import Column, number, table, text
 from .exposure import ONE_MODEL, by_chance, pair, times_exposed
+from .labels import Labels
 from .names import attack_names, target_key, target_names, variant_names
 
 PAIRS, LISTED = 240, 20_000  # comparisons and examples in a page
@@ -91,14 +92,17 @@ def pairs(rows: Sequence[Row], kept: Mapping[str, Scores], limit: int = PAIRS) -
 
 
 def examples(
-    rows: Sequence[Row], kept: Mapping[str, Scores], label: Mapping[int, int]
+    rows: Sequence[Row], kept: Mapping[str, Scores], label: Labels
 ) -> tuple[dict[str, Any] | None, list[Tally]]:
     """A row for each example that any attack exposes at an FPR of at most 1 %, and the count behind it.
+
+    Of each target those rows count that scored the most examples, the same ones: attackers who know half of them
+    (``Row.partly_known``) score the other half, and cannot expose the rest.
 
     Args:
         rows: of the targets.
         kept: scores by their hash.
-        label: class by the example's id; may be empty.
+        label: class by the example's pool and id; may be empty.
 
     Raises:
         ScoreError: see ``metrics.checked``.
@@ -110,18 +114,24 @@ def examples(
             by_target[targets[target_key(row)]].append(row)
     lines: list[dict[str, Any]] = []
     tallies: list[Tally] = []
-    for target, own in by_target.items():
+    for target, found in by_target.items():
+        like = max((kept[row.scores_sha256] for row in found), key=lambda scores: len(scores.example))
+        own = [row for row in found if _same_examples(kept[row.scores_sha256], like)]
         groups = {kind: [r for r in own if _kind(r) == kind] for kind in ("NR", "SR", "MR")}
-        like = kept[own[0].scores_sha256]
+        others, known = int((~like.member).sum()), label.get(own[0].data_sha256, {})
         for level, fpr in _LEVELS.items():
-            if groups["NR"] and len(groups["NR"]) < len(own) and resolution(own[0].n_nonmembers, fpr) != "undefined":
-                counts = {kind: times_exposed(found, kept, like, fpr) for kind, found in groups.items()}
+            if groups["NR"] and len(groups["NR"]) < len(own) and resolution(others, fpr) != "undefined":
+                counts = {kind: times_exposed(of_kind, kept, like, fpr) for kind, of_kind in groups.items()}
                 several = (counts["SR"] + counts["MR"] > 0) & (counts["NR"] == 0)
                 tallies.append(_tally(target, level, groups, several, like.member))
                 if level == "1 %":
-                    lines += _lines(target, counts, like)
+                    lines += _lines(target, counts, like, known)
     lines.sort(key=lambda line: (_order(line), -line["SR"] - line["MR"], -line["NR"], line["target"], line["example"]))
-    return _examples_table(lines[:LISTED], label), tallies
+    return _examples_table(lines[:LISTED]), tallies
+
+
+def _same_examples(one: Scores, other: Scores) -> bool:
+    return np.array_equal(one.example, other.example) and np.array_equal(one.member, other.member)
 
 
 def _kind(row: Row) -> str:
@@ -136,11 +146,12 @@ def _tally(target: str, level: str, groups: Mapping[str, Sequence[Row]], several
     )  # fmt: skip
 
 
-def _lines(target: str, counts: Mapping[str, Any], like: Scores) -> list[dict[str, Any]]:
+def _lines(target: str, counts: Mapping[str, Any], like: Scores, label: Mapping[int, int]) -> list[dict[str, Any]]:
     anywhere = np.flatnonzero(sum(counts.values()))
     return [
         {
             "target": target, "example": int(like.example[i]), "member": bool(like.member[i]),
+            "class": str(label.get(int(like.example[i]), "")),
             **{kind: int(count[i]) for kind, count in counts.items()},
         }
         for i in anywhere.tolist()
@@ -157,10 +168,11 @@ def _seen_by(line: Mapping[str, Any]) -> str:
     return _BOTH if line["SR"] or line["MR"] else _ONE
 
 
-def _examples_table(lines: Sequence[Mapping[str, Any]], label: Mapping[int, int]) -> dict[str, Any] | None:
+def _examples_table(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     if not lines:
         return None
-    classes = [text("Class", [str(label.get(line["example"], "")) for line in lines], filtered=True)] if label else []
+    named = [line["class"] for line in lines]
+    classes = [text("Class", named, filtered=True)] if any(named) else []
     return table(
         [
             number("Example", [line["example"] for line in lines], "plain", help="its id in the pool of examples"),

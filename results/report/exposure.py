@@ -108,17 +108,16 @@ def times_exposed(rows: Sequence[Row], kept: Mapping[str, Scores], like: Scores,
     Args:
         rows: of one target.
         kept: scores by their hash.
-        like: scores of the examples that are asked for; rows about other examples are left out.
+        like: scores of the examples that are asked for, which all rows must be about.
         fpr: for each row alone.
 
     Raises:
-        ScoreError: see ``metrics.checked``.
+        ScoreError: a row is about other examples; or see ``metrics.checked``.
     """
     count = np.zeros(len(like.example), dtype=np.int64)
     for row in rows:
-        scores = kept[row.scores_sha256]
-        if np.array_equal(scores.example, like.example):
-            count += exposed(scores, fpr)
+        paired(like, scores := kept[row.scores_sha256])
+        count += exposed(scores, fpr)
     return count
 
 

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ..store import LEADERBOARD, Results, rows_together, runs_in
 
-def labels(run: Path) -> dict[int, int]:
-    """Class of each example by the example's id; empty where the classes are not kept, or contradict each other.
+Labels = Mapping[str, Mapping[int, int]]
+
+
+def labels(results: Results) -> Labels:
+    """Class of each example by its pool's hash (``Row.data_sha256``) and the example's id.
+
+    A pool whose classes are not kept, or contradict each other, has none.
 
     Args:
-        run: the run's folder, or a published CSV file.
+        results: of one run's folder or published CSV file, or of several together, of which each is asked.
+
+    Raises:
+        ResultsError, LeaderboardError: a run's suite or rows cannot be read.
     """
-    found: dict[int, int] = {}
-    for path in sorted(run.glob("nodes/collect/*/observations.zarr")) if run.is_dir() else ():
-        for example, label in _read(path).items():
-            if found.setdefault(example, label) != label:
-                return {}
-    return found
+    found: dict[str, dict[int, int]] = {}
+    contradicted = set()
+    for one in results.among or (results,):
+        for run in runs_in(one.path) if one.path.is_dir() else ():
+            rows = one.rows if run == one.path else rows_together([run], LEADERBOARD)
+            for pool in {row.data_sha256 for row in rows}:
+                known = found.setdefault(pool, {})
+                for path in sorted(run.glob("nodes/collect/*/observations.zarr")):
+                    if any(known.setdefault(example, label) != label for example, label in _read(path).items()):
+                        contradicted.add(pool)
+    return {pool: known for pool, known in found.items() if known and pool not in contradicted}
 
 
 def _read(path: Path) -> dict[int, int]:

@@ -1,21 +1,23 @@
 """Originals beside each other: does what is good for more leak more?
 
 A mark is one uncompressed model under one attack. Models are held against each other where attack, access, shadows and
-data are the same: accuracies on other data, and attackers with other access, are other quantities.
+data (by name and by hash) are the same: accuracies on other data, and attackers with other access, are other
+quantities.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
 from scipy import stats
 
+from ..artifacts import Artifact, artifact_of, judged_on
 from ..comparison.margins import wilson
-from ..records import Row
-from .names import ORIGINAL, attack_names, attack_rank, target_key, target_names
+from ..records import ORIGINAL, Row
+from .names import attack_names, attack_rank, target_key, target_names
 
 LEAST = 3
 
@@ -27,27 +29,35 @@ def models(rows: Sequence[Row]) -> list[dict[str, Any]]:
         rows: of one or more suites.
 
     Returns:
-        For each group of at least ``LEAST`` models ``attack``; ``models``, a list of ``name``, ``accuracy`` and ``auc``
+        For each group of at least ``LEAST`` models ``attack``, with the access and the data set where groups differ in
+        those; ``models``, a list of ``name``, ``accuracy`` and ``auc``
         (each a value, low, high: Wilson's interval, which is too wide for the shares of tokens that a language model
         has right, and the row's own); and Kendall's rank correlation of the two, ``tau``, with its ``p`` (exact where
         there are no ties), both None where either is the same in all. It takes models for independent draws.
     """
     attacks = attack_names(rows)
-    groups: dict[tuple[str, int, str, str], dict[tuple[str, ...], Row]] = defaultdict(dict)
+    groups: dict[tuple[str, int, str, str, str], dict[tuple[str, ...], Row]] = defaultdict(dict)
     for row in rows:
         if row.setting == ORIGINAL and isinstance(row.accuracy, float):
-            groups[row.attack, row.shadows, row.access, row.data][target_key(row)] = row
+            groups[row.attack, row.shadows, row.access, row.data, row.data_sha256][target_key(row)] = row
     compared = {key: found for key, found in groups.items() if len(found) >= LEAST}
-    titles = [(key[2], key[3]) for key in compared]
-    several = [len(set(values)) > 1 for values in zip(*titles, strict=True)]
+    accesses, data, judged = {key[2] for key in compared}, _data_names(key[3:] for key in compared), judged_on(rows)
     found = []
-    for (attack, shadows, *where), group in sorted(compared.items(), key=lambda g: (attack_rank(g[0][0]), g[0][1:])):
-        also = [word for word, varies in zip(where, several, strict=True) if varies]
-        found.append({"attack": ", ".join([attacks[attack, shadows], *also]), **_beside(list(group.values()))})
+    for key, group in sorted(compared.items(), key=lambda g: (attack_rank(g[0][0]), g[0][1:])):
+        words = [attacks[key[0], key[1]], *([key[2]] if len(accesses) > 1 else [])]
+        words += [data[key[3:]]] if len(data) > 1 else []
+        found.append({"attack": ", ".join(words), **_beside(list(group.values()), judged)})
     return found
 
 
-def _beside(rows: Sequence[Row]) -> dict[str, Any]:
+def _data_names(found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A name for each (data, data_sha256): the data's own, with its hash only where two share it."""
+    sets = set(found)
+    names = [name for name, _ in sets]
+    return {(name, sha256): f"{name} {sha256[:8]}" if names.count(name) > 1 else name for name, sha256 in sets}
+
+
+def _beside(rows: Sequence[Row], judged: Mapping[Artifact, int]) -> dict[str, Any]:
     accuracies = [float(row.accuracy or 0.0) for row in rows]
     aucs = [row.auc for row in rows]
     varied = len(set(accuracies)) > 1 and len(set(aucs)) > 1
@@ -56,7 +66,7 @@ def _beside(rows: Sequence[Row]) -> dict[str, Any]:
         "models": [
             {
                 "name": name,
-                "accuracy": [accuracy, *wilson(accuracy, row.n_nonmembers)],
+                "accuracy": [accuracy, *wilson(accuracy, judged[artifact_of(row)])],
                 "auc": [row.auc, row.auc_low, row.auc_high],
             }
             for name, accuracy, row in zip(_names(rows), accuracies, rows, strict=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..records import Row
+from ..records import ORIGINAL, Row
 from ..table import ATTACKS
 
 MULTIPLE = "multiple"
-ORIGINAL = "original"
 _COMMON = "compleak-"
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from ..artifacts import sizes
 from ..metrics import resolution
 from ..null_control import outside_together, summarise
-from ..records import FPRS, Row
-from .names import MULTIPLE, ORIGINAL, attack_name, held, signed
+from ..records import FPRS, ORIGINAL, Row
+from ..store import Results
+from .names import MULTIPLE, attack_name, held, signed, target_key
 
 
 @dataclass(frozen=True)
@@ -19,54 +21,77 @@ class Overview:
     Attributes:
         attacked: what was attacked, and by what.
         found: what the rows say, counted.
-        control: what the null control says.
-        control_passed: None where there was no control.
+        control: what the null control says, a sentence each; of several suites, of each apart.
+        control_passed: whether every suite's held; None where one had no control, and no other failed.
         sure: how far the numbers carry, a sentence each.
     """
 
     attacked: str
     found: str
-    control: str
+    control: tuple[str, ...]
     control_passed: bool | None
     sure: tuple[str, ...]
 
 
-def overview(rows: Sequence[Row], null_rows: Sequence[Row], marked: frozenset[Row]) -> Overview:
-    """Say what ``rows`` show.
+def overview(results: Results, marked: frozenset[Row]) -> Overview:
+    """Say what ``results`` show.
 
     Args:
-        rows: of the targets, at least one.
-        null_rows: of the null control.
+        results: with at least one row.
         marked: rows whose difference from the original is significant.
     """
-    return Overview(
-        attacked=_attacked(rows),
-        found=_found(rows, marked),
-        control=summarise(null_rows) if null_rows else _NO_CONTROL,
-        control_passed=not outside_together(null_rows) if null_rows else None,
-        sure=tuple(_sure(rows)),
-    )
+    control, passed = _control(results)
+    rows = results.rows
+    return Overview(_attacked(rows), _found(rows, marked), control, passed, tuple(_sure(rows)))
 
 
-_NO_CONTROL = (
-    "No null control was run, so nothing here shows that the attacks find only what training left behind, and not a "
-    "difference between the two groups of examples."
-)
+def _control(results: Results) -> tuple[tuple[str, ...], bool | None]:
+    """What the null controls say, each of its own suite only, and whether all held."""
+    controls = [
+        (suite, one.path.name, [row for row in one.null_rows if row.suite == suite])
+        for one in results.among or (results,)
+        for suite in dict.fromkeys(row.suite for row in (*one.rows, *one.null_rows))
+    ]
+    suites = [suite for suite, _, _ in controls]
+    named = [(f"{s} ({path})" if suites.count(s) > 1 else s, rows) for s, path, rows in controls]
+    several = len(controls) > 1
+    passed = [not outside_together(rows) for _, rows in named if rows]
+    said = [f"{suite}: {summarise(rows)}" if several else summarise(rows) for suite, rows in named if rows]
+    if without := [suite for suite, rows in named if not rows]:
+        where, there = (f" for {_and(without)}", " there") if several else ("", "")
+        said.append(
+            f"No null control was run{where}, so nothing here shows that the attacks{there} find only what training "
+            "left behind, and not a difference between the two groups of examples."
+        )
+    return tuple(said), all(passed) if not without or not all(passed) else None
 
 
 def _attacked(rows: Sequence[Row]) -> str:
-    targets = {(row.suite, row.data, row.model, row.target) for row in rows}
+    targets = set(map(target_key, rows))
     settings = {(r.framework, r.setting) for r in rows if r.technique != MULTIPLE and r.setting != ORIGINAL}
     frameworks = sorted({name for name, _ in settings})
     attacks = {row.attack for row in rows}
     models, data = (sorted({getattr(row, name) for row in rows}) for name in ("model", "data"))
-    members, others = (min(getattr(row, name) for row in rows) for name in ("n_members", "n_nonmembers"))
+    members, others = map(_least, sizes(rows))
+    halves = {row.attack for row in rows if row.partly_known}
     compressed = f", compressed in {_count(len(settings), 'way')} for {_and(frameworks)}" if settings else ""
     return (
         f"{_and(models)}, trained on {_and(data)} ({_count(len(targets), 'target')}){compressed}. "
-        f"{_count(len(attacks), 'attack')} had to tell {members:,} members, which a target was trained on, from "
-        f"{others:,} non-members of the same pool: {_count(len(rows), 'row')}."
+        f"{_count(len(attacks), 'attack')} had to tell {members} members, which a target was trained on, from "
+        f"{others} non-members of the same pool: {_count(len(rows), 'row')}.{_told(len(halves))}"
     )
+
+
+def _told(attacks: int) -> str:
+    """What attackers know beforehand."""
+    if not attacks:
+        return ""
+    some = "One of these attacks was" if attacks == 1 else f"{attacks:,} of these attacks were"
+    return f" {some} told one half of them beforehand, and had to tell the other."
+
+
+def _least(numbers: Sequence[int]) -> str:
+    return f"{'at least ' if len(numbers) > 1 else ''}{numbers[0]:,}"
 
 
 def _found(rows: Sequence[Row], marked: frozenset[Row]) -> str:
@@ -94,8 +119,8 @@ def _found(rows: Sequence[Row], marked: frozenset[Row]) -> str:
 
 def _sure(rows: Sequence[Row]) -> list[str]:
     half = median((row.auc_high - row.auc_low) / 2 for row in rows)
-    targets = {(row.suite, row.data, row.model, row.target) for row in rows}
-    others = min(row.n_nonmembers for row in rows)
+    targets = set(map(target_key, rows))
+    others = sizes(rows)[1][0]
     lines = [
         f"An AUC is known to about ±{half:.3f} (half of the median 95 % interval), a difference from the original "
         "usually better than that, for both are measured on the same examples."
@@ -109,10 +134,15 @@ def _sure(rows: Sequence[Row]) -> list[str]:
                 f"The TPR at {name} FPR is noisy: with {others:,} non-members it rests on at most "
                 f"{_count(int(others * fpr + 1e-9), 'false positive')}."
             )
-    if len({(row.suite, row.data, row.model) for row in rows}) == len(targets):
+    if len(targets) == 1:
         lines.append(
             "There is one target. Intervals are over examples: they say how well this model’s leakage is known, not "
             "how much another training run of the same recipe would leak."
+        )
+    elif len({key[1:] for key in targets}) == len(targets):
+        lines.append(
+            f"There are {len(targets)} targets, one of each recipe. Intervals are over the examples of one target: "
+            "they say how well that model’s leakage is known, not how much another training would leak."
         )
     else:
         lines.append(

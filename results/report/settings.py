@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..comparison.advice import Answer, answers
 from ..comparison.baselines import CompareError
@@ -46,14 +46,22 @@ class SideBySide:
     answers: tuple[Answer, ...]
 
 
-def side_by_side(results: Results) -> list[SideBySide]:
-    """Compare the settings of ``results``; none where the scores for that are not kept, or nothing can be compared."""
-    if not results.scores:
-        return []
-    try:
-        return [_tell(comparison) for comparison in compare(results)]
-    except (CompareError, ScoreError):
-        return []
+def side_by_side(results: Results) -> tuple[list[SideBySide], list[str]]:
+    """Compare the settings of ``results``, of several each for itself.
+
+    Returns:
+        The comparisons, and the suites where there is none: scores for it are not kept, or nothing can be compared.
+    """
+    found: list[tuple[Comparison, str]] = []
+    without: dict[str, None] = {}
+    for one in results.among or (results,):
+        try:
+            found += [(comparison, one.path.name) for comparison in compare(one)]
+        except (CompareError, ScoreError):
+            without |= dict.fromkeys(row.suite for row in one.rows)
+    titles = [comparison.title for comparison, _ in found]
+    told = [_tell(replace(c, title=f"{c.title}, {name}") if titles.count(c.title) > 1 else c) for c, name in found]
+    return told, list(without)
 
 
 def _tell(comparison: Comparison) -> SideBySide:

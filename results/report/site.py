@@ -81,7 +81,8 @@ def render(results: Results, attacks: Mapping[str, str]) -> str:
     if not results.rows:
         raise ResultsError(f"{results.path} holds no rows, so there is nothing to report. Was the run cut short?")
     rows, kept, marked = results.rows, results.scores, significant(results.rows)
-    label = labels(results.path)
+    label = labels(results)
+    settings, uncompared = side_by_side(results)
     found_curves, (listed, tallies) = curves(rows, kept), examples(rows, kept, label)
     data: dict[str, Any] = {
         "leaderboard": leaderboard(rows, marked),
@@ -104,8 +105,9 @@ def render(results: Results, attacks: Mapping[str, str]) -> str:
         version=__version__,
         rows=rows,
         shared=shared(rows),
-        overview=overview(rows, results.null_rows, marked),
-        settings=side_by_side(results),
+        overview=overview(results, marked),
+        settings=settings,
+        uncompared=uncompared,
         configuration=configuration(results),
         attacks={row.attack: attacks.get(row.attack, "") for row in rows},
         remarks=remarks(rows),

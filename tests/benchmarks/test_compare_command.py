@@ -107,12 +107,30 @@ def test_a_regression_fails_a_build_only_when_asked_to(runs, compleak, tmp_path)
     assert found["regressions"][0]["metric"] == "auc"
 
 
+def test_an_artifacts_accuracy_stands_beside_its_own_suites_rows(compleak, tmp_path):
+    own = Scores.of(
+        np.arange(40), np.arange(40) < 20, np.linspace(0, 1, 40), target="t", variant="v", attack="a", threshold=0.0
+    )
+    for name, accuracies in (("was", (0.8, 0.8)), ("now", (0.7, 0.5))):
+        made = [
+            row("k16", own, suite=suite, shadows=shadows, accuracy=accuracy)
+            for suite, accuracy in zip(("one", "two"), accuracies, strict=True)
+            for shadows in (1, 2)
+        ]
+        write_leaderboard(made, tmp_path / f"{name}.csv")
+    pair = [str(tmp_path / f"{name}.csv") for name in ("was", "now")]
+    found = json.loads(compleak("compare", *pair, "--json").stdout)
+    told = [(line["suite"], line["shadows"], round(line["accuracy_difference"], 6)) for line in found["changes"]]
+    assert told == [("one", 1, -0.1), ("one", 2, -0.1), ("two", 1, -0.3), ("two", 2, -0.3)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["nowhere"], "no run and no leaderboard"),
         (["yesterday.csv", "--fail-on-regression"], "needs two runs"),
         (["yesterday.csv", "today.csv", "--by", "technique"], "two runs were given"),
+        (["yesterday.csv", "--by", "model"], "'model' is not one of"),
         (["yesterday.csv", "--baseline", "clustering-k8"], "There are"),
         (["yesterday.csv", "--attack", "nr"], "has no row of the attack"),
         (["yesterday.csv", "--accuracy-loss", "3"], "fraction between 0 and 1"),

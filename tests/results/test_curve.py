@@ -93,3 +93,32 @@ def test_tables_have_a_column_for_each_number_of_shadows_and_survive_markdown(re
         for line in written.splitlines()
         if "AUC" in line and line[0] == "|"
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "values", "named"),
+    [
+        ("suite", ("one", "two"), ("one", "two")),
+        ("model", ("resnet8", "vgg11"), ("resnet8", "vgg11")),
+        ("data_sha256", ("12" * 32, "34" * 32), ("data 12121212", "data 34343434")),
+        ("recipe_sha256", ("12" * 32, "34" * 32), ("recipe 12121212", "recipe 34343434")),
+    ],
+)
+def test_nothing_is_averaged_over_what_differs_in_more_than_the_target(make_row, tmp_path, cell, values, named):
+    rows, kept = [], []
+    for value, aucs in zip(values, ((0.6, 0.7), (0.8, 0.9)), strict=True):
+        for target, auc_ in enumerate(aucs):
+            for attack in ("compleak-nr-train2-rf", "joint-online-nr"):
+                kept.append(scores(attack, "original", auc_, len(kept)))
+                facts = {"framework": "none", "setting": "original", "attack": attack, "target": f"t-{target}"}
+                facts |= {"scores_sha256": kept[-1].sha256, "auc": auc_, "shadows": 2, cell: value}
+                rows.append(make_row(**facts))
+    write_leaderboard(rows, tmp_path / "quick.csv")
+    write_pack(kept, tmp_path / "quick.scores.parquet")
+    found = points(rows)
+    assert [(p.part, p.targets) for p in found if p.attack == "joint-online-nr"] == [(name, 2) for name in named]
+    assert [p.auc for p in found if p.attack == "joint-online-nr"] == pytest.approx([0.65, 0.85])
+    pairs = contrasts(open_results(tmp_path / "quick.csv"))
+    assert [(c.part, c.targets) for c in pairs] == [(name, 2) for name in named]
+    assert [table.title for table in point_tables(found)][::3] == [f"AUC (95 %): {name}" for name in named]
+    assert [table.title.rpartition(": ")[2] for table in contrast_tables(pairs)] == list(named)

@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import product
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, kstest, norm
 
+from compleak.results.delong import PairedTest, mean_test
 from compleak.results.intervals import (
     balanced_accuracy_interval,
     clopper_pearson,
@@ -280,3 +282,15 @@ def test_what_cannot_be_computed_is_refused():
         epsilon_lower_bound(1, 2, 1, 2, delta=1.0)
     with pytest.raises(ScoreError, match=r"\[19\] and \[20\]"):
         delong_paired_test(scores, scores[1:], member)
+
+
+def test_a_mean_of_tests_has_the_mean_of_their_ends_and_the_p_value_of_those():
+    tests = [PairedTest(0.1, 0.0, 0.2, 0.05), PairedTest(0.3, 0.1, 0.5, 0.003)]
+    found = mean_test(tests)
+    # 0.2 lies 0.15 above its lower end, which is 1.959964 standard errors.
+    z = 0.2 / 0.15 * 1.959964
+    assert (found.difference, found.low, found.high) == pytest.approx((0.2, 0.05, 0.35))
+    assert found.p_value == pytest.approx(2 * (1 - NormalDist().cdf(z)), rel=1e-5)
+    turned = mean_test([PairedTest(-t.difference, -t.high, -t.low, t.p_value) for t in tests])
+    assert (turned.low, turned.high, turned.p_value) == pytest.approx((-0.35, -0.05, found.p_value))
+    assert mean_test(tests[:1]) is tests[0]

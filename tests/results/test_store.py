@@ -1,6 +1,7 @@
 """Results are read alike from a run's folder and from a published file, and never without their scores."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +66,24 @@ def test_several_results_stand_together_and_none_twice(tmp_path, make_row):
     assert open_together(runs[:1]).path == runs[0]
     with pytest.raises(ResultsError, match="hold the same rows more than once"):
         open_together([runs[0], runs[0]])
+
+
+def test_a_copy_from_another_run_holds_the_same_rows(tmp_path, make_row):
+    for name, cells in (("one", {"run_id": "1"}), ("copy", {"run_id": "2"}), ("other", {"target_seed": 18})):
+        write_leaderboard([make_row(**cells)], tmp_path / f"{name}.csv")
+    paths = [tmp_path / f"{name}.csv" for name in ("one", "other", "copy")]
+    with pytest.raises(ResultsError, match=r"one\.csv and \S+copy\.csv hold the same rows") as raised:
+        open_together(paths)
+    assert "other.csv" not in str(raised.value)
+    assert len(open_together(paths[:2]).rows) == 2
+
+
+def test_some_may_be_named_from_here_and_some_from_the_root(tmp_path, make_row, monkeypatch):
+    for name in ("one", "two"):
+        write_leaderboard([make_row(suite=name)], tmp_path / name / "quick.csv")
+    monkeypatch.chdir(tmp_path)
+    assert open_together([Path("one/quick.csv"), tmp_path / "two" / "quick.csv"]).path == tmp_path
+    assert open_together([Path("one/quick.csv"), Path("two/quick.csv")]).path == tmp_path
 
 
 def test_scores_that_are_not_kept_are_said_to_be_missing(tmp_path, make_row):

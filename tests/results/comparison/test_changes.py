@@ -1,10 +1,12 @@
 """Two runs: what is matched, what is paired, and what counts as a regression."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy.stats import binomtest
 
 from compleak.results.comparison.changes import changes
 from compleak.results.comparison.changes_table import changes_table
@@ -15,6 +17,7 @@ from compleak.results.records import evaluate
 from compleak.results.scores import Scores, write_pack
 from compleak.results.store import open_results
 
+PUBLISHED = Path(__file__).parents[3] / "results" / "leaderboards"
 MEMBER = np.repeat([True, False], 500)
 
 
@@ -113,6 +116,41 @@ def test_a_fall_of_accuracy_is_a_regression_once_an_artifact(run):
     assert found.artifacts[0].bytes == 500
     assert not changes(run("c", worse), run("d", rows)).regressions
     assert not changes(run("e", rows), run("f", {"k4": (own, {"accuracy": 0.895, "n_nonmembers": 5000})})).regressions
+
+
+@pytest.mark.parametrize(("name", "artifacts"), [("power-fashion-v1", 8), ("encoders-simclr-v1", 7)])
+def test_an_artifact_is_one_whatever_the_number_of_shadows(name, artifacts):
+    published = open_results(PUBLISHED / f"{name}.csv")
+    counted = {(r.target, r.framework, r.setting) for r in published.rows if r.technique != "multiple"}
+    assert len(changes(published, published).artifacts) == len(counted) == artifacts
+
+
+def test_an_accuracy_is_tested_once_whatever_the_number_of_shadows(make_row, tmp_path):
+    for name, accuracy in (("was", 0.9), ("now", 0.8)):
+        rows = [
+            make_row(attack=attack, shadows=shadows, accuracy=accuracy)
+            for attack in ("a", "b")
+            for shadows in (1, 2, 4)
+        ]
+        write_leaderboard(rows, tmp_path / f"{name}.csv")
+    found = changes(open_results(tmp_path / "was.csv"), open_results(tmp_path / "now.csv"))
+    assert (len(found.changes), len(found.artifacts)) == (6, 1)
+    assert [r.metric for r in found.regressions] == ["accuracy"]
+
+
+@pytest.mark.parametrize("attacks", [[], ["lpla-known"]])
+def test_an_accuracy_is_that_of_all_non_members_though_an_attack_scored_half(make_row, tmp_path, attacks):
+    for name, accuracy in (("was", 0.8), ("now", 0.7)):
+        rows = [
+            make_row(attack="lpla-known", access="partial-known", shadows=0, n_nonmembers=100, accuracy=accuracy),
+            make_row(attack="lpla-shadow", access="shadow", shadows=1, n_nonmembers=200, accuracy=accuracy),
+        ]
+        write_leaderboard(rows, tmp_path / f"{name}.csv")
+    found = changes(open_results(tmp_path / "was.csv"), open_results(tmp_path / "now.csv"), attacks=attacks)
+    # Wilson's intervals for 160 and 140 of 200, put together by Newcombe's square-and-add.
+    was, now = (binomtest(right, 200).proportion_ci(method="wilson") for right in (160, 140))
+    low = -0.1 - ((0.7 - now.low) ** 2 + (was.high - 0.8) ** 2) ** 0.5
+    assert found.artifacts[0].accuracy.low == pytest.approx(low, abs=1e-9)
 
 
 def test_recipes_and_versions_that_differ_are_named(run):

@@ -1,5 +1,7 @@
 """The parts of the page: numbers that stand elsewhere too must be the same."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from compleak.results.report.models import models
 from compleak.results.report.names import attack_names, target_names, variant_names
 from compleak.results.report.overview import overview
 from compleak.results.report.tradeoff import tradeoff
+from compleak.results.store import Results
 from compleak.results.table import significant
 
 from .conftest import HOSTILE, N
@@ -58,7 +61,7 @@ def test_what_differs_between_rows_is_part_of_a_name(make_row):
 
 
 def test_classes_partition_the_examples(results):
-    label = labels(results.path)
+    (label,) = labels(results).values()
     scores = results.scores_of(results.rows[0])
     found = by_class(scores, label)
     assert [c["class"] for c in found] == [0, 1, 2, 3]
@@ -78,8 +81,8 @@ def test_classes_that_contradict_each_other_are_not_used(results, tmp_path):
     for name, shift in (("one", 0), ("two", 1)):
         group = zarr.open_group(tmp_path / "nodes" / "collect" / name / "observations.zarr", mode="w")
         group["example"], group["label"] = np.arange(3), np.arange(3) + shift
-    assert labels(tmp_path) == {}
-    assert labels(tmp_path / "published.csv") == {}
+    assert labels(Results(tmp_path, results.rows)) == {}
+    assert labels(Results(tmp_path / "published.csv", results.rows)) == {}
 
 
 def test_pareto_fronts_by_hand(make_row):
@@ -120,7 +123,7 @@ def test_only_what_can_be_held_against_each_other_is(make_row):
 
 
 def test_examples_stand_beside_what_chance_would_expose(results):
-    listed, tallies = examples(results.rows, results.scores, labels(results.path))
+    listed, tallies = examples(results.rows, results.scores, labels(results))
     one = next(t for t in tallies if t.fpr == "1 %")
     assert one.target == "target-0" and (one.one_model, one.several) == (6, 3)
     rows = [r for r in results.rows if r.target == "target-0"]
@@ -143,21 +146,21 @@ def test_each_artifact_is_listed_once(results):
 
 
 def test_the_overview_does_not_overstate(results, make_row):
-    said = overview(results.rows, results.null_rows, significant(results.rows))
-    assert said.control_passed is True and "1 of 1" in said.control
+    said = overview(results, significant(results.rows))
+    assert said.control_passed is True and "1 of 1" in " ".join(said.control)
     assert "2 targets" in said.attacked and "4 attacks" in said.attacked
     assert "noisy" in " ".join(said.sure)
-    alone = overview([make_row(auc_minus_original=None)], [], frozenset())
-    assert alone.control_passed is None and "No null control" in alone.control
+    alone = overview(Results(Path("x.csv"), (make_row(auc_minus_original=None),)), frozenset())
+    assert alone.control_passed is None and "No null control" in " ".join(alone.control)
     assert "nothing can be said" in alone.found and "one target" in " ".join(alone.sure)
 
 
 def test_the_configuration_is_the_suite_as_it_ran(results):
     import yaml
 
-    made = configuration(results)
-    assert yaml.safe_load(made.suite) == results.suite
-    assert any("compleak run" in c for c in made.commands)
+    (ran,) = configuration(results).suites
+    assert yaml.safe_load(ran.suite) == results.suite
+    assert any("compleak run suite.yaml" in c for c in ran.commands)
 
 
 def test_libraries_are_what_they_say():

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from compleak.results.store import ResultsError
+
 ODD = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 5), st.floats(allow_nan=False), st.text(max_size=5),
     st.lists(st.integers(0, 3), max_size=2),
@@ -39,6 +41,8 @@ def test_any_sidecar(board, check, data):
     path.write_text(json.dumps(replaced(content, place, data.draw(ODD))))
     try:
         check(board)
+    except ResultsError as error:  # any text is an address, and scores that lie elsewhere must be asked for
+        assert place == ("scores", "address") and "Download them" in str(error)
     finally:
         path.write_text(json.dumps(content))
 

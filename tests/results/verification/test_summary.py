@@ -76,7 +76,7 @@ def test_the_paired_resamples_spread_as_resampled_examples_do():
 def test_a_fixed_draw_of_everyone_once_is_the_difference_itself(monkeypatch):
     import compleak.results.publishing.summary as module
 
-    monkeypatch.setattr(module, "_multiplicities", lambda n, count, rng: np.ones((count, n), dtype=np.int64))
+    monkeypatch.setattr(module, "multiplicities", lambda n, count, rng: np.ones((count, n), dtype=np.int64))
     rng = np.random.default_rng(3)
     member = rng.random(90) < 0.4
     scores = np.round(rng.normal(size=(2, 90)), 1)  # with ties
