@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -51,6 +52,9 @@ def terminate(executor: Executor) -> None:
 def _quiet_worker(parent: int) -> None:
     # Ctrl-C reaches the whole process group; only the parent may answer it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Where torchao is installed, transformers imports it, and it tells of each GPU's library that it cannot load.
+    for noisy in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     _end_with(parent)
 
 
