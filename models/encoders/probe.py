@@ -40,12 +40,6 @@ def knn_predictions(
     return np.asarray(np.unique(labels)[votes.argmax(axis=1)])
 
 
-def knn_accuracy(known: tuple[Embeddings, Labels], asked: tuple[Embeddings, Labels]) -> float:
-    """Accuracy of ``knn_predictions`` on embeddings with labels, 0 to 1."""
-    queries, truth = _checked(asked)
-    return float(np.mean(knn_predictions(known, queries) == truth))
-
-
 def linear_predictions(known: tuple[Embeddings, Labels], asked: Embeddings, *, penalty: float = 1.0) -> Labels:
     """What is foretold by a logistic regression on standardised embeddings (the linear probe, by scikit-learn).
 
@@ -67,12 +61,6 @@ def linear_predictions(known: tuple[Embeddings, Labels], asked: Embeddings, *, p
     vectors, labels = _checked(known)
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=1 / penalty, max_iter=1000))
     return np.asarray(probe.fit(vectors, labels).predict(np.asarray(asked, dtype=np.float64)))
-
-
-def linear_accuracy(known: tuple[Embeddings, Labels], asked: tuple[Embeddings, Labels]) -> float:
-    """Accuracy of ``linear_predictions`` on embeddings with labels, 0 to 1."""
-    queries, truth = _checked(asked)
-    return float(np.mean(linear_predictions(known, queries) == truth))
 
 
 def _checked(pair: tuple[Embeddings, Labels]) -> tuple[NDArray[np.float64], Labels]:
