@@ -17,12 +17,14 @@ from ...attacks.observations import ORIGINAL
 from ...results.publishing.provenance import recipe_sha256
 from ...results.records import Row
 from ...results.scores import Scores
-from . import AuditError
+from . import LEAST_RESAMPLES, AuditError
 from .attacked import SHADOWED, Attacked, attack_by_formula, attack_with_shadows
 from .blind import blind_test
-from .folder import write_audit
+from .folder import check_place, write_audit
 from .formulas import FORMULAS
+from .groups import check_inputs, check_outputs, shared_rows
 from .independence import check_shadows
+from .judgement import judge
 from .names import checked_name
 from .rows import SUITE, Header, names_of, rows_of
 from .subject import Subject, make_subject
@@ -111,7 +113,7 @@ def audit(
         name: how the rows call the model.
         batch_size: inputs given to a function at a time.
         seed: of the attacks that draw, and of the blind test's folds.
-        resamples: of the bootstrap.
+        resamples: of the bootstrap, at least 100.
 
     Returns:
         The audit: ``print(result.summary)``, ``result.rows``, ``result.write("audit")``.
@@ -121,6 +123,12 @@ def audit(
     """
     predictors = _named(original, compressed)
     kinds = kinds_of(outputs, tuple(predictors))
+    _check_resamples(resamples)
+    for what, group in (("members", members), ("non-members", nonmembers)):
+        _check_group(what, group)
+    raw = _arrays(members[0], nonmembers[0])
+    if raw is not None:
+        check_inputs(raw)
     target = _seen(predictors, kinds, members, nonmembers, batch_size)
     seen_by_shadows = []
     for shadow in shadows:
@@ -131,7 +139,6 @@ def audit(
                 "same."
             )
         seen_by_shadows.append(_seen(of_shadow, kinds, shadow.members, shadow.nonmembers, batch_size))
-    raw = _arrays(members[0], nonmembers[0])
     return conduct(
         target, seen_by_shadows, inputs=raw, kinds=kinds, source="functions", name=name, seed=seed, resamples=resamples
     )
@@ -150,6 +157,7 @@ def conduct(
     name: str = "own-model",
     seed: int = 0,
     resamples: int = 1000,
+    place: Path | None = None,
 ) -> Audit:
     """Attack, evaluate and conclude; what every way into an audit ends in.
 
@@ -164,11 +172,17 @@ def conduct(
         notes: for the summary.
         name: how the rows call the model.
         seed: of whatever draws.
-        resamples: of the bootstrap.
+        resamples: of the bootstrap, at least 100.
+        place: where it is to be written, which is looked at before anything is computed; None if not known.
 
     Raises:
-        AuditError: a shadow is the target, or cannot be attacked beside it.
+        AuditError: both groups are the same; a shadow is the target, or cannot be attacked beside it; too few
+            resamples; or something else is at ``place``.
     """
+    _check_resamples(resamples)
+    check_outputs(subject)
+    for number, shadow in enumerate(shadows):
+        check_outputs(shadow, f"Shadow {number}: ")
     check_shadows(subject, shadows)
     suite = {
         "name": SUITE,
@@ -188,19 +202,22 @@ def conduct(
     }
     data, recipe = _digest(subject), recipe_sha256(suite)
     run_id = hashlib.sha256(f"{data}/{recipe}".encode()).hexdigest()[:16]
+    if place is not None:
+        check_place(place, run_id)
     header = Header(name, source, data, recipe, run_id, resamples)
     named = names_of(subject, facts or {})
     found = attack_with_shadows(subject, shadows, seed, named) if shadows else attack_by_formula(subject, named)
     attacked = list(found)
     rows = rows_of(_grouped(attacked), subject, facts or {}, header)
     blind = blind_test(inputs, subject.labels, subject.member, seed)
+    shared = shared_rows(subject) if blind.shared is None else 0
     with_shadows = f"{len(shadows)} shadow models" if shadows else "no shadow models"
     title = (
         f"Audit of {name}: {subject.members:,} members, {subject.nonmembers:,} non-members, {subject.classes} classes, "
         f"{' and '.join(sorted(set(kinds.values())))}, {with_shadows}"
     )
-    summary = summarise(rows, subject, blind, [*subject.notes, *notes], title)
     kept = {s.sha256: s for one in attacked for s in (one.scores, one.baseline) if s is not None}
+    summary = summarise(judge(rows, kept, subject, blind, shared), [*subject.notes, *notes], title)
     return Audit(tuple(rows), tuple(kept.values()), summary, suite)
 
 
@@ -214,8 +231,8 @@ def kinds_of(outputs: Kind | Mapping[str, Kind], names: Sequence[str]) -> dict[s
     for name in names:
         if stated.get(name) not in KINDS:
             raise AuditError(
-                f"{name}: say what its outputs are, logits (before the softmax) or probabilities (after it); got "
-                f"{stated.get(name)!r}."
+                f"{name}: say what its outputs are: --outputs logits (before the softmax) or --outputs probabilities "
+                f"(after it)" + ("." if stated.get(name) is None else f"; got {stated[name]!r}.")
             )
     return {name: stated[name] for name in names}
 
@@ -248,13 +265,22 @@ def _named(original: Predict | None, compressed: Mapping[str, Predict] | Sequenc
     return named
 
 
+def _check_group(what: str, group: Any) -> None:
+    if not isinstance(group, tuple | list) or len(group) != 2 or len(group[0]) != len(group[1]):
+        raise AuditError(f"{what} must be a pair (inputs, labels) of equal lengths.")
+
+
+def _check_resamples(resamples: int) -> None:
+    if resamples < LEAST_RESAMPLES:
+        raise AuditError(f"resamples must be {LEAST_RESAMPLES} or more, for an interval at 95 %; got {resamples}.")
+
+
 def _seen(
     predictors: Mapping[str, Predict], kinds: Mapping[str, Kind], members: Group, nonmembers: Group, batch: int
 ) -> Subject:
     groups = (("members", members), ("non-members", nonmembers))
     for what, group in groups:
-        if not isinstance(group, tuple | list) or len(group) != 2 or len(group[0]) != len(group[1]):
-            raise AuditError(f"{what} must be a pair (inputs, labels) of equal lengths.")
+        _check_group(what, group)
     tables = {
         name: tuple(
             Table(_predicted(name, predict, group[0], batch), labels_of(group[1], what), f"{name} on the {what}")

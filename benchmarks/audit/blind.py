@@ -58,7 +58,7 @@ def blind_test(
     p_value = _label_test(labels, member)
     if inputs is None:
         return Blind(None, None, p_value, None)
-    shared = len({_digest(x) for x in inputs[0]} & {_digest(x) for x in inputs[1]})
+    shared = len({fingerprint(x) for x in inputs[0]} & {fingerprint(x) for x in inputs[1]})
     rng = np.random.default_rng(seed)
     chosen = [np.sort(rng.permutation(len(part))[:MOST]) for part in inputs]
     features = np.concatenate([_features(part[rows]) for part, rows in zip(inputs, chosen, strict=True)])
@@ -66,6 +66,11 @@ def blind_test(
     truth = np.repeat([True, False], [len(rows) for rows in chosen])
     scores = _cross_validated(np.column_stack([features, of]), truth, seed)
     return Blind(auc(scores, truth), delong_interval(scores, truth), p_value, shared)
+
+
+def fingerprint(example: NDArray[np.generic]) -> bytes:
+    """A hash of one input, as it was stored."""
+    return hashlib.blake2b(np.ascontiguousarray(example).tobytes()).digest()
 
 
 def _cross_validated(features: NDArray[np.float64], truth: NDArray[np.bool_], seed: int) -> NDArray[np.float64]:
@@ -96,10 +101,6 @@ def _features(inputs: NDArray[np.generic]) -> NDArray[np.float64]:
     steps = tuple(slice(None, None, max(1, n // GRID)) for n in values.shape[1:3])
     thinned = values[(slice(None), *steps)].reshape(len(values), -1)
     return np.column_stack([*statistics, thinned[:, : 4 * GRID * GRID]])
-
-
-def _digest(example: NDArray[np.generic]) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(example).tobytes()).digest()
 
 
 def _label_test(labels: NDArray[np.int64], member: NDArray[np.bool_]) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import AuditError
 from .layout import Layout
 from .runners import open_model, runner_info
 
@@ -37,11 +38,16 @@ def main(job_file: Path) -> int:
         layout = Layout(stated["order"], stated["scale"], tuple(stated["mean"]), tuple(stated["std"]))
         examples = np.load(job["examples"], mmap_mode="r", allow_pickle=False)
         run = open_model(path, threads=job["threads"])
+    except Exception as error:  # Whatever a framework raises is told to the parent.
+        return _failed(folder, _in_short(error))
+    try:
         parts = [run(layout.prepare(examples[i : i + CHUNK])) for i in range(0, len(examples), CHUNK)]
         outputs = np.concatenate(parts)
-    except Exception as error:  # Whatever a framework raises is told to the parent.
-        (folder / "error.txt").write_text(f"{_in_short(error)}\n", encoding="utf-8")
-        return FAILED
+    except AuditError as error:
+        return _failed(folder, _in_short(error))
+    except Exception as error:  # As above; a wrong order of axes is told by each in its own words.
+        told = _in_short(error).rstrip(".")
+        return _failed(folder, f"{told}. If its shapes do not fit, try another --layout than {layout.order}.")
     np.save(folder / "outputs.npy", outputs.reshape(len(outputs), -1), allow_pickle=False)
     (folder / "done.json").write_text("{}", encoding="utf-8")
     if runner_info(path).adapter:
@@ -61,11 +67,14 @@ def _write_measured(target: Path, path: Path) -> None:
     target.write_text(json.dumps(facts), encoding="utf-8")
 
 
-def _in_short(error: Exception) -> str:
-    from .. import audit
+def _failed(folder: Path, told: str) -> int:
+    (folder / "error.txt").write_text(f"{told}\n", encoding="utf-8")
+    return FAILED
 
+
+def _in_short(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text if isinstance(error, audit.AuditError) else f"{type(error).__name__}: {text}"[:600]
+    return text if isinstance(error, AuditError) else text[:600] or "it failed, and gave no reason"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import AuditError
+from .readers import read_arrays
 from .tables import LABELS, labels_of
 
 INPUTS = ("images", "inputs", "x")
@@ -65,14 +66,8 @@ def read_examples(path: Path) -> Examples:
         return _read_folder(path)
     if path.suffix != ".npz":
         raise AuditError(f"{path} is neither a folder nor an .npz file. {LAYOUT}.")
-    if not path.is_file():
-        raise AuditError(f"There is no file {path}.")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if name in (*INPUTS, *LABELS)}
-            held = ", ".join(archive.files) or "nothing"
-    except Exception as error:  # As in tables: numpy answers a damaged file with many kinds.
-        raise AuditError(f"{path} is not a readable npz file of plain arrays: {error}") from error
+    arrays = read_arrays(path, (*INPUTS, *LABELS))
+    held = ", ".join(arrays) or "nothing"
     inputs = [name for name in INPUTS if name in arrays]
     labels = [name for name in LABELS if name in arrays]
     if len(inputs) != 1 or len(labels) != 1:

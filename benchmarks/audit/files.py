@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...attacks.observations import ORIGINAL
 from . import AuditError
 from .examples import Examples, read_groups
+from .groups import check_files, check_inputs
 from .layout import Layout
 from .models import run_file
 from .runners import runner_info
@@ -80,7 +81,9 @@ def run_files(
     """
     for path in models.values():
         runner_info(path)
+    check_files(members, nonmembers)
     groups = read_groups(members, nonmembers)
+    check_inputs((groups[0].inputs, groups[1].inputs))
     inputs = np.concatenate([group.inputs for group in groups])
     for layout in layouts.values():
         layout.prepare(inputs[:1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,19 +45,30 @@ def check_shadows(subject: Subject, shadows: Sequence[Subject]) -> None:
 
 
 def same_outputs(one: Floats, other: Floats) -> bool:
-    """Whether most rows of the smaller array are rows of the other, in whatever order.
-
-    Only rows that occur once in each count: outputs that saturate (one-hot, or 8-bit) recur in models that have nothing
-    to do with each other. Of outcomes that coarse, a value is there exactly once with a chance of at most 1/e, the most
-    of a Poisson distribution, so that more than half, by three standard errors of a half, are no accident (ours).
+    """Whether most rows of the smaller array are rows of the other, in whatever order; see ``mostly_shared``.
 
     Args:
         one: outputs [examples, classes].
         other: outputs [examples, classes].
     """
+    return mostly_shared(row_keys(one), row_keys(other))
+
+
+def mostly_shared(one: Sequence[bytes], other: Sequence[bytes]) -> bool:
+    """Whether most of the fewer rows are among the others, in whatever order.
+
+    Only rows that occur once in each count: outputs that saturate (one-hot, or 8-bit) recur in models that have nothing
+    to do with each other. Of outcomes that coarse, a value is there exactly once with a chance of at most 1/e, the most
+    of a Poisson distribution, so that more than half, by three standard errors of a half, are no accident (ours).
+    """
     ours, theirs = _once(one), _once(other)
     fewer = min(len(ours), len(theirs))
     return len(ours & theirs) > fewer / 2 + 3 * math.sqrt(fewer) / 2
+
+
+def row_keys(rows: Floats) -> list[bytes]:
+    """Rows at full precision, to be compared and counted."""
+    return [row.tobytes() for row in np.ascontiguousarray(rows + 0.0)]  # -0 is 0
 
 
 def _identical(one: Subject, other: Subject) -> bool:
@@ -67,12 +79,6 @@ def _identical(one: Subject, other: Subject) -> bool:
     return all(np.array_equal(one.logits[v], other.logits[v]) for v in one.variants)
 
 
-def _once(rows: Floats) -> set[bytes]:
-    """The rows that occur exactly once, at full precision."""
-    whole = np.ascontiguousarray(rows + 0.0)  # -0 is 0
-    found: set[bytes] = set()
-    again: set[bytes] = set()
-    for row in whole:
-        key = row.tobytes()
-        (again if key in found else found).add(key)
-    return found - again
+def _once(keys: Sequence[bytes]) -> set[bytes]:
+    """Those that occur exactly once."""
+    return {key for key, times in Counter(keys).items() if times == 1}

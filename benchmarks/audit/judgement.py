@@ -1,17 +1,27 @@
 """What an audit's rows mean: which differ from chance or from the original, and which outputs look misplaced.
 
 The one attack that stands for a model is fixed beforehand, and findings are corrected for the number of rows: whoever
-looks at the strongest of many attacks finds something in everything.
+looks at the strongest of many attacks finds something in everything. Whether a compressed model leaks more or less than
+its original is said by the verdict of ``compleak compare``, at its margin, as a reader of the same folder will find it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
 
 from ...attacks.observations import ORIGINAL
+from ...results.comparison.compare import compare
+from ...results.comparison.effects import Effect
 from ...results.intervals import holm
 from ...results.null_control import outside_together
 from ...results.records import Row
+from ...results.scores import Scores
+from ...results.store import Results
 from .attacked import SHADOWED_HEADLINE
 from .blind import Blind
 from .formulas import HEADLINE
@@ -21,6 +31,69 @@ ODD_LABELS = 0.01
 _ALPHA = 0.05
 _LEARNT = 0.15
 _AGREEING = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a summary is written from.
+
+    Attributes:
+        rows: of the audit.
+        subject: what was audited.
+        blind: what can be told without the model.
+        beside: by compressed variant, what ``compleak compare`` says of its headline attack.
+        margin: of the AUC, that ``beside`` was judged at.
+        pointless: rows whose scores have no threshold with 1 % false alarms, but to call nobody a member.
+        shared: non-members with a member's outputs and label; 0 where the inputs say that they are others.
+    """
+
+    rows: Sequence[Row]
+    subject: Subject
+    blind: Blind
+    beside: Mapping[str, Effect]
+    margin: float
+    pointless: frozenset[Row]
+    shared: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Unwritten(Results):
+    """Results whose scores are in memory."""
+
+    held: Mapping[str, Scores] = field(default_factory=dict)
+
+    @cached_property
+    def scores(self) -> Mapping[str, Scores]:
+        return self.held
+
+
+def judge(rows: Sequence[Row], scores: Mapping[str, Scores], subject: Subject, blind: Blind, shared: int = 0) -> Judged:
+    """Judge an audit.
+
+    Args:
+        rows: of the audit.
+        scores: that they were computed from, by their hash.
+        subject: what was audited.
+        blind: what can be told without the model.
+        shared: non-members with a member's outputs and label.
+    """
+    pointless = frozenset(row for row in rows if not _has_point(scores[row.scores_sha256]))
+    if ORIGINAL not in subject.logits or not subject.compressed:
+        return Judged(rows, subject, blind, {}, 0.0, pointless, shared)
+    (compared,) = compare(_Unwritten(Path("audit"), tuple(rows), held=scores))
+    stand = {row.attack for row in headline(rows).values()}
+    # A group is called FRAMEWORK SETTING, and neither has a space in it.
+    beside = {
+        effect.group.rpartition(" ")[2]: effect
+        for effect in compared.effects
+        if effect.holds == "artifact" and effect.attack in stand
+    }
+    return Judged(rows, subject, blind, beside, compared.margin, pointless, shared)
+
+
+def _has_point(scores: Scores, fpr: float = 0.01) -> bool:
+    """Whether some threshold calls anybody a member and still at most this share of the non-members."""
+    return bool(np.mean(scores.score[~scores.member] == scores.score.max()) <= fpr)
 
 
 def headline(rows: Sequence[Row]) -> dict[str, Row]:
@@ -69,6 +142,12 @@ def leaks(row: Row) -> str:
     if gain < 0 and baseline > 0.5 and (row.auc >= 0.5 or 1 - row.auc_low < baseline):
         return "less"
     return ""
+
+
+def turned(row: Row, margin: float) -> bool:
+    """Whether an AUC below 0.5 may tell more than its baseline with the sign turned, by more than the margin."""
+    gain = row.auc_minus_original
+    return isinstance(gain, float) and row.auc < 0.5 and 1 - row.auc_low > row.auc - gain + margin
 
 
 def suspicious(subject: Subject, variant: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -101,6 +102,24 @@ def _numbers(option: str, text: str | None, *, many: bool = True) -> tuple[float
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         shape = "a number or a fraction, as 1/255" + (", or one a channel, as 0.5,0.5,0.5" if many else "")
         raise AuditError(f"{option} {text}: give {shape}.") from error
+
+
+def misfit(path: Path, wanted: Sequence[object], given: Sequence[int]) -> AuditError:
+    """What to say of inputs that a file does not take.
+
+    Args:
+        path: the file.
+        wanted: sizes of its input without the batch, numbers or whatever stands for any number.
+        given: sizes of a prepared example.
+    """
+    turned = {"NCHW": [*given[-1:], *given[:-1]], "NHWC": [*given[1:], *given[:1]]}
+    fitting = [order for order, sizes in turned.items() if len(given) == 3 and [*wanted] == sizes]
+    tried = fitting[0] if len(fitting) == 1 else "NHWC, NCHW or as-is"
+    return AuditError(
+        f"{path} takes inputs of shape [{', '.join(map(str, wanted))}], got [{', '.join(map(str, given))}]. Try "
+        f"--layout {tried} (of one model among several: --layout NAME=ORDER)"
+        + ("." if fitting else ", and resize the examples as it was trained.")
+    )
 
 
 def by_name(option: str, values: Sequence[str], names: Sequence[str]) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,15 +113,21 @@ def make_subject(tables: Mapping[str, tuple[Table, Table]], kinds: Mapping[str, 
         np.repeat([True, False], [len(part) for part in labels]),
         tuple(notes),
     )
-    _check_classes(subject)
+    _check_classes(subject, [pair[0].where for pair in tables.values() if pair[0].outputs.shape[1] == 1])
     return subject
 
 
-def _check_classes(subject: Subject) -> None:
+def _check_classes(subject: Subject, alone: Sequence[str]) -> None:
+    """See that the classes fit; ``alone`` are those with one output an example, taken for that of class 1 of two."""
     widths = {name: values.shape[1] for name, values in subject.logits.items()}
     if len(set(widths.values())) > 1:
         raise AuditError(f"The models have different numbers of classes: {widths}.")
     if (top := int(subject.labels.max())) >= subject.classes:
+        if alone:
+            raise AuditError(
+                f"{alone[0]} holds one number an example, which was taken for a binary model's output of class 1; but "
+                f"labels go up to {top}. Dump the outputs of all classes, [examples, classes]."
+            )
         raise AuditError(
             f"Labels go up to {top}, but there are outputs for {subject.classes} classes, 0 to {subject.classes - 1}. "
             "Was the model built for other data, or do the labels count from 1?"

@@ -14,7 +14,6 @@ csv        columns numbered in order                                            
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import AuditError
+from .readers import is_numbering, read_arrays
 
 Kind = Literal["logits", "probabilities"]
 KINDS: tuple[Kind, ...] = ("logits", "probabilities")
 LABELS = ("label", "labels")
-SUFFIXES = (".npz", ".npy", ".parquet", ".csv")
-_NUMBERED = re.compile(r"(.*?)(\d+)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +49,14 @@ def read_table(path: Path, kind: Kind, labels: Path | None = None) -> Table:
     """Read outputs, and labels where they are.
 
     Args:
-        path: a file with one of ``SUFFIXES``.
+        path: a file with one of ``readers.SUFFIXES``.
         kind: what the user says the outputs are.
         labels: file of the labels, if they are not in ``path``.
 
     Raises:
         AuditError: nothing there, or it cannot be read in one way only.
     """
-    columns = _read(path)
+    columns = read_arrays(path)
     outputs = table_of(_outputs(columns, kind, path), str(path))
     own = [name for name in LABELS if name in columns]
     if labels is not None and own:
@@ -77,7 +75,7 @@ def read_labels(path: Path) -> NDArray[np.int64]:
     Raises:
         AuditError: see ``read_table``.
     """
-    columns = _read(path)
+    columns = read_arrays(path)
     names = [name for name in LABELS if name in columns] or list(columns)
     return labels_of(_only(columns, names, path), str(path))
 
@@ -130,76 +128,6 @@ def labels_of(values: Any, where: str) -> NDArray[np.int64]:
     return whole
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    """Arrays by name; a lone array has the name ``outputs``."""
-    if path.suffix not in SUFFIXES:
-        raise AuditError(f"{path} is none of {', '.join(SUFFIXES)}. Dump the outputs into one of these.")
-    if not path.is_file():
-        raise AuditError(f"There is no file {path}.")
-    # Each library answers a damaged file with exceptions of many kinds, and all of them mean the same to the user.
-    try:
-        return _READERS[path.suffix](path)
-    except AuditError:
-        raise
-    except MemoryError as error:
-        raise AuditError(f"{path} does not fit in memory, or is damaged: {error}") from error
-    except Exception as error:
-        reason = str(error).split("\n")[0]
-        raise AuditError(f"{path} is not a readable {path.suffix} file of plain numbers: {reason}") from error
-
-
-def _read_npz(path: Path) -> Mapping[str, Any]:
-    with np.load(path, allow_pickle=False) as archive:
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise AuditError(f"{path} holds one array without a name. Call it .npy.")
-        return {name: archive[name] for name in archive.files}
-
-
-def _read_npy(path: Path) -> Mapping[str, Any]:
-    array = np.load(path, allow_pickle=False)
-    if not isinstance(array, np.ndarray):
-        raise AuditError(f"{path} holds several arrays. Call it .npz.")
-    return {"outputs": array}
-
-
-def _read_csv(path: Path) -> Mapping[str, Any]:
-    import pandas as pd
-
-    frame = pd.read_csv(path, float_precision="round_trip")
-    names = [str(name) for name in frame.columns]
-    if all(re.fullmatch(r"[-+.\deE]+", name) for name in names) and not _is_numbering(names):
-        raise AuditError(f"{path}: the first line is numbers. Name the columns there: label,logit_0,logit_1,...")
-    return {name: frame[name].to_numpy() for name in names}
-
-
-def _read_parquet(path: Path) -> Mapping[str, Any]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.ParquetFile(path).read()
-    columns: dict[str, Any] = {}
-    for name in table.column_names:
-        column = table.column(name)
-        if column.null_count:
-            raise AuditError(f"{path}: {column.null_count} empty cells in the column {name}. Fill them.")
-        lists = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
-        if lists or pa.types.is_fixed_size_list(column.type):
-            columns[name] = _stacked(column, name, path)
-        else:
-            columns[name] = column.to_numpy()
-    return columns
-
-
-def _stacked(column: Any, name: str, path: Path) -> NDArray[np.generic]:
-    rows = [np.asarray(cell) for cell in column.to_numpy(zero_copy_only=False)]
-    if len({row.shape for row in rows}) > 1:
-        raise AuditError(f"{path}: the lists in the column {name} differ in length.")
-    return np.stack(rows) if rows else np.empty((0, 0))
-
-
-_READERS = {".npz": _read_npz, ".npy": _read_npy, ".csv": _read_csv, ".parquet": _read_parquet}
-
-
 def _outputs(columns: Mapping[str, Any], kind: Kind, path: Path) -> Any:
     for name in (kind, "outputs"):
         if name in columns:
@@ -209,22 +137,12 @@ def _outputs(columns: Mapping[str, Any], kind: Kind, path: Path) -> Any:
     rest = [name for name in columns if name not in LABELS]
     if path.suffix == ".npz":
         return _only(columns, rest, path)
-    if not _is_numbering(rest):
+    if not is_numbering(rest):
         raise AuditError(
             f"{path} has the columns {', '.join(columns)}. Name the outputs logit_0, logit_1, ... (or p0, p1, ...) in "
             "their order, keep label or labels, and drop the rest."
         )
     return np.column_stack([columns[name] for name in rest])
-
-
-def _is_numbering(names: list[str]) -> bool:
-    """Whether names are one word with a number each, counting up by one from 0 or 1."""
-    found = [_NUMBERED.fullmatch(name) for name in names]
-    parts = [(m[1], int(m[2])) for m in found if m is not None]
-    if not parts or len(parts) < len(names) or len({word for word, _ in parts}) > 1:
-        return False
-    first = parts[0][1]
-    return first in (0, 1) and [n for _, n in parts] == list(range(first, first + len(parts)))
 
 
 def _only(columns: Mapping[str, Any], names: list[str], path: Path) -> Any:

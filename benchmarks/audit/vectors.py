@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ...attacks.observations import ORIGINAL
 from . import AuditError
+from .groups import check_files
 from .names import checked_name
+from .readers import SUFFIXES
 from .subject import Subject, make_subject
-from .tables import SUFFIXES, Kind, read_table
+from .tables import Kind, read_table
 
 Pairs = Mapping[str, tuple[Path, Path]]
 LAYOUT = (
@@ -42,11 +44,11 @@ def paired_files(members: Mapping[str, Path], nonmembers: Mapping[str, Path]) ->
     Raises:
         AuditError: a variant has only one.
     """
-    if odd := sorted(set(members) ^ set(nonmembers)):
-        raise AuditError(
-            f"Only one of members and non-members is given for {', '.join(odd)}. Give both "
-            "(--compressed-members NAME=FILE --compressed-nonmembers NAME=FILE)."
-        )
+    for name in (*members, *nonmembers):
+        if name not in members or name not in nonmembers:
+            given, lacking = ("members", "nonmembers") if name in members else ("nonmembers", "members")
+            option = f"--{lacking} FILE" if name == ORIGINAL else f"--compressed-{lacking} {name}=FILE"
+            raise AuditError(f"Only the {given} of {name} are given, and both groups are needed: add {option}.")
     return {name: (members[name], nonmembers[name]) for name in members}
 
 
@@ -61,6 +63,8 @@ def read_subject(pairs: Pairs, kinds: Mapping[str, Kind], labels: Sequence[Path]
     Raises:
         AuditError: see ``tables.read_table`` and ``subject.make_subject``.
     """
+    for pair in pairs.values():
+        check_files(*pair)
     own: tuple[Path | None, ...] = tuple(labels) or (None, None)
     first = next(iter(sorted(pairs, key=lambda name: name != ORIGINAL)))
     tables = {

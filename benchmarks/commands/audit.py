@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ..audit import LEAST_RESAMPLES, AuditError
 
 if TYPE_CHECKING:
     from ..audit.api import Audit
@@ -93,7 +97,7 @@ def audit_command(
         Path | None, typer.Option(metavar="FOLDER", help="Where to write.", show_default="runs/audit-ID")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that draws.")] = 0,
-    resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 1000,
+    resamples: Annotated[int, typer.Option(min=LEAST_RESAMPLES, help="Of the bootstrap.")] = 1000,
 ) -> None:
     """Audit your own model: what does it give away about who was in its training set, and what does compression add?
 
@@ -106,13 +110,12 @@ def audit_command(
     compleak audit --original model.pt2 --compressed int8.tflite --data data --outputs logits
     --layout NHWC --layout original=NCHW --scale 1/255 --mean 0 --std 1
     """
-    from ..audit import AuditError
     from ..audit.folder import check_place
 
     if out is not None:
         check_place(out)
     models = [*(compressed or []), *(more or [])]
-    common: dict[str, Any] = {"name": name, "seed": seed, "resamples": resamples}
+    common: dict[str, Any] = {"name": name, "seed": seed, "resamples": resamples, "place": out}
     if original is not None or models:
         _refuse(
             "model files", labels=labels, compressed_members=compressed_members,
@@ -132,12 +135,19 @@ def audit_command(
     typer.echo(result.summary)
     written = result.write(out if out is not None else Path("runs") / f"audit-{result.run_id[:8]}")
     typer.echo(f"Written to {written}: leaderboard.csv, summary.txt and the scores.")
-    typer.echo(f"Read on with: compleak verify {written}, compleak compare {written}, compleak report {written}")
+    typer.echo("Read on with:")
+    for command in _next(written, result):
+        typer.echo(f"  {shlex.join(['compleak', *map(str, command)])}")
+
+
+def _next(written: Path, result: Audit) -> Iterator[list[str | Path]]:
+    yield ["verify", written]
+    if any(row.baseline for row in result.rows):
+        yield ["compare", written]
+    yield ["report", written, "-o", written / "report"]
 
 
 def _refuse(what: str, **options: object) -> None:
-    from ..audit import AuditError
-
     if given := [f"--{name.replace('_', '-')}" for name, value in options.items() if value]:
         raise AuditError(f"{', '.join(given)} cannot be used with {what}. See compleak audit --help.")
 
@@ -160,7 +170,6 @@ def _of_vectors(
     common: dict[str, Any],
 ) -> Audit:
     from ...attacks.observations import ORIGINAL
-    from ..audit import AuditError
     from ..audit.api import conduct
     from ..audit.names import named_paths
     from ..audit.vectors import paired_files, pairs_in, read_subject
@@ -197,13 +206,19 @@ def _of_files(
     common: dict[str, Any],
 ) -> Audit:
     from ...attacks.observations import ORIGINAL
-    from ..audit import AuditError
     from ..audit.api import conduct
     from ..audit.files import groups_in, run_files
     from ..audit.layout import by_name, layout_of
     from ..audit.names import named_paths
+    from ..audit.readers import SUFFIXES
     from ..cli import default_workers
 
+    models = {**({ORIGINAL: original} if original is not None else {}), **named_paths("--compressed", compressed)}
+    if dumped := [path for path in models.values() if path.suffix in SUFFIXES]:
+        raise AuditError(
+            f"{dumped[0]} is no model file. Dumped outputs are given by --members and --nonmembers, a compressed "
+            "model's by --compressed-members NAME=FILE and --compressed-nonmembers NAME=FILE."
+        )
     if data is not None:
         if members or nonmembers:
             raise AuditError("--data names a folder with members and nonmembers in it; give it, or the two of them.")
@@ -213,7 +228,6 @@ def _of_files(
             "A model file needs examples to run on: --members and --nonmembers (each an .npz file with images and "
             "labels, or a folder of images, one folder a class), or --data with both in it."
         )
-    models = {**({ORIGINAL: original} if original is not None else {}), **named_paths("--compressed", compressed)}
     names = list(models)
     kinds = _kinds(outputs, names)
     stated = {option: by_name(option, values or [], names) for option, values in preparation.items()}

@@ -48,7 +48,7 @@ def runner_info(path: Path) -> RunnerInfo:
     """Who runs the file at ``path``.
 
     Raises:
-        AuditError: nobody, or there is no such file.
+        AuditError: nobody, or there is no such file, or nothing in it.
     """
     if path.suffix not in RUNNERS:
         raise AuditError(
@@ -57,6 +57,8 @@ def runner_info(path: Path) -> RunnerInfo:
         )
     if not path.is_file():
         raise AuditError(f"There is no file {path}.")
+    if not path.stat().st_size:
+        raise AuditError(f"{path} is empty (0 bytes). Convert the model again.")
     return RUNNERS[path.suffix]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ....compressors.executorch.adapter import missing_extra
 from .. import AuditError
+from ..layout import misfit
 
 _MARK = b"ET"
 _DTYPES: dict[int, type[np.generic]] = {0: np.uint8, 1: np.int8, 3: np.int32, 4: np.int64, 5: np.float16, 6: np.float32}
@@ -56,7 +57,7 @@ def open_executorch(path: Path, *, threads: int = 1) -> Callable[[NDArray[np.gen
 
     def run(examples: NDArray[np.generic]) -> NDArray[np.float32]:
         if list(examples.shape[1:]) != wanted:
-            raise AuditError(f"{path} takes inputs of shape {wanted}, got {list(examples.shape[1:])}.")
+            raise misfit(path, wanted, examples.shape[1:])
         exact = examples.astype(kind)
         if np.dtype(kind).kind in "iu" and not np.array_equal(exact, examples):
             raise AuditError(

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from .. import AuditError
+from ..layout import misfit
 
 BATCH = 32
 
@@ -44,9 +45,7 @@ def open_exported(path: Path, *, threads: int = 1) -> Callable[[NDArray[np.gener
             not isinstance(n, int) or n == m for n, m in zip(wanted, examples.shape[1:], strict=True)
         )
         if not fits:
-            raise AuditError(
-                f"{path} takes inputs of shape {[str(n) for n in wanted]}, got {list(examples.shape[1:])}."
-            )
+            raise misfit(path, wanted, examples.shape[1:])
         parts = [_outputs(module, examples[i : i + size], size, kind, path) for i in range(0, len(examples), size)]
         return np.concatenate(parts)
 

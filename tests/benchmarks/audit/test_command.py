@@ -1,5 +1,6 @@
 """``compleak audit`` as it is typed: what it writes, and how it refuses."""
 
+import shlex
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ from compleak.results.store import open_results
 
 def run(*arguments):
     """The command in this process; an ``AuditError`` is what ``main`` turns into exit code 2."""
-    result = CliRunner().invoke(app, ["audit", "--resamples", "5", *map(str, arguments)])
+    result = CliRunner().invoke(app, ["audit", "--resamples", "100", *map(str, arguments)])
     if isinstance(result.exception, AuditError):
         raise result.exception
     assert result.exit_code == 0, result.output
@@ -80,12 +81,15 @@ def test_shadows_are_folders_like_the_targets(dump, save_pair, tmp_path):
     ("arguments", "says"),
     [
         ((), "Nothing to audit"),
-        (("--data", "{v}"), "original: say what its outputs are"),
+        (("--data", "{v}"), "original: say what its outputs are: --outputs logits .* or --outputs prob[a-z]* [^;]*$"),
         (("--data", "{v}", "--outputs", "scores"), "got 'scores'"),
         (("--data", "{v}", "--outputs", "probabilities"), "said to be probabilities"),
         (("--data", "{v}", "--outputs", "logits", "--members", "{v}/members.npz"), "or the files one by one"),
         (("--data", "{v}", "--outputs", "logits", "--scale", "1"), "--scale cannot be used with dumped outputs"),
-        (("--members", "{v}/members.npz", "--outputs", "logits"), "Only one of members and non-members"),
+        (
+            ("--members", "{v}/members.npz", "--outputs", "logits"),
+            "Only the members of original .* add --nonmembers FILE",
+        ),
         (
             ("--data", "{v}", "--outputs", "logits", "--compressed-members", "{v}/members.npz"),
             "or the files one by one",
@@ -102,6 +106,15 @@ def test_shadows_are_folders_like_the_targets(dump, save_pair, tmp_path):
         (("m.tflite", "--data", "{v}", "--outputs", "logits", "--outputs", "n=logits"), "no model 'n'"),
         (("--compressed", "a/m.ptl", "b/m.ptl", "--data", "{v}"), "both called m"),
         (("--original", "m.tflite", "--data", "{v}/int8/members.npz"), "must hold one of members"),
+        (
+            ("--members", "{v}/members.npz", "--nonmembers", "{v}/members.npz", "--outputs", "logits"),
+            "Members and non-members are both .*members.npz",
+        ),
+        (("{v}/members.npz", "--outputs", "logits"), "is no model file. Dumped outputs are given by --members"),
+        (
+            ("--nonmembers", "{v}/members.npz", "--outputs", "logits"),
+            "Only the nonmembers of original .* --members FILE",
+        ),
     ],
 )
 def test_refusals_say_what_to_do(arguments, says, vectors, tmp_path, monkeypatch):
@@ -110,6 +123,63 @@ def test_refusals_say_what_to_do(arguments, says, vectors, tmp_path, monkeypatch
     with pytest.raises(AuditError, match=says):
         run(*(a.format(v=vectors) for a in arguments))
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_to_read_on_with_can_be_typed(vectors, tmp_path):
+    """Each of the commands ends well, in a folder whose name needs quotes."""
+    files = ["--members", vectors / "members.npz", "--nonmembers", vectors / "nonmembers.npz", "--outputs", "logits"]
+    for given, expected in ((files, 2), (["--data", vectors, "--outputs", "logits"], 3)):
+        out = tmp_path / f"my audit {expected}"
+        result = CliRunner().invoke(app, ["audit", *map(str, given), "--resamples", "100", "--out", str(out)])
+        commands = [shlex.split(line) for line in result.output.split("Read on with:")[1].splitlines() if line]
+        assert len(commands) == expected
+        for program, *arguments in commands:
+            assert program == "compleak"
+            assert CliRunner().invoke(app, arguments).exit_code == 0, arguments
+        assert (out / "report" / "index.html").is_file()
+        assert CliRunner().invoke(app, ["verify", str(out)]).exit_code == 0
+
+
+def test_a_taken_place_is_refused_before_anything_is_computed(vectors, tmp_path, monkeypatch):
+    given = ("--data", vectors, "--outputs", "logits", "--out", tmp_path / "a")
+    run(*given)
+    run(*given)
+
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("compleak.benchmarks.audit.api.attack_by_formula", never)
+    with pytest.raises(AuditError, match="something else"):
+        run(*given, "--seed", "1")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".npy", ".parquet", ".csv"])
+def test_a_file_that_is_none_is_said_to_be_none(suffix, vectors, tmp_path):
+    path = tmp_path / f"garbage{suffix}"
+    for content, says in (
+        (
+            b"hello there, \x00 no outputs here" * 9,
+            f"garbage{suffix} is no {suffix} file, only called so. Write it with",
+        ),
+        (b"", f"garbage{suffix} is empty"),
+        (
+            (vectors / "members.npz").read_bytes(),
+            f"is no {suffix} file, only called so: it looks like .npz. Call it that",
+        ),
+    ):
+        if suffix == ".npz" and "looks like" in says:
+            continue
+        path.write_bytes(content)
+        with pytest.raises(AuditError, match=says) as refused:
+            run("--members", path, "--nonmembers", vectors / "nonmembers.npz", "--outputs", "logits")
+        assert "pickle" not in str(refused.value) and "Error" not in str(refused.value)
+
+
+def test_python_objects_are_refused_without_advice_to_unpickle(tmp_path):
+    np.savez(tmp_path / "m.npz", logits=np.array([None, {}], dtype=object), labels=[0, 1])
+    with pytest.raises(AuditError, match="it holds Python objects") as refused:
+        run("--members", tmp_path / "m.npz", "--nonmembers", tmp_path / "m2.npz", "--outputs", "logits")
+    assert "pickle" not in str(refused.value)
 
 
 def test_a_mistake_ends_with_code_2_and_no_traceback(tmp_path):
@@ -145,7 +215,7 @@ def test_model_files_are_run_on_examples(tmp_path):
         "--original", tmp_path / "m.ptl", "--compressed", tmp_path / "c.ptl", "--data", tmp_path, "--outputs", "logits",
         "--layout", "NCHW", "--scale", "1/255", "--mean", "0.5", "--std", "1", "--out", tmp_path / "out",
     )  # fmt: skip
-    assert "original tells who was a member" in said and "c: no difference shown" in said
+    assert "original tells who was a member" in said and "c: undecided whether it leaks more" in said
     assert "c was fed NCHW, (input * 0.00392157 - 0.5) / 1 and is right for" in said
     rows = {(r.setting, r.attack): r for r in open_results(tmp_path / "out").rows}
     compressed = rows["c", "audit-nr-loss"]

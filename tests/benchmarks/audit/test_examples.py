@@ -71,7 +71,7 @@ def test_what_is_not_in_the_layout_is_refused(tmp_path):
         "a.npz": "for 1 labels",
         "b.npz": "holds pictures, labels",
         "c.npz": "infinite",
-        "d.npz": "not a readable npz",
+        "d.npz": "is no .npz file",
         "e.npz": "no file",
         "e.csv": "neither a folder",
     }.items():

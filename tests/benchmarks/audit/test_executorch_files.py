@@ -49,8 +49,8 @@ def test_without_executorch_the_audit_says_what_to_install(monkeypatch, tmp_path
 @pytest.mark.skipif(missing_extra() is None, reason="ExecuTorch is installed")
 def test_without_executorch_the_command_ends_with_2(monkeypatch, tmp_path, capsys):
     (tmp_path / "m.pte").write_bytes(b"any")
-    for group in ("members", "nonmembers"):
-        np.savez(tmp_path / f"{group}.npz", images=IMAGES, labels=np.arange(len(IMAGES)) % 3)
+    for group, images in (("members", IMAGES), ("nonmembers", 255 - IMAGES)):
+        np.savez(tmp_path / f"{group}.npz", images=images, labels=np.arange(len(images)) % 3)
     given = ["--compressed", str(tmp_path / "m.pte"), "--data", str(tmp_path), "--outputs", "logits"]
     layout = ["--layout", "NCHW", "--scale", "1/255", "--mean", "0.5", "--std", "0.25"]
     monkeypatch.setattr("sys.argv", ["compleak", "audit", *given, *layout])

@@ -1,10 +1,12 @@
 """How examples become a model's input: as stated, and refused where not all is stated."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from compleak.benchmarks.audit import AuditError
-from compleak.benchmarks.audit.layout import by_name, layout_of
+from compleak.benchmarks.audit.layout import by_name, layout_of, misfit
 
 IMAGES = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
 
@@ -68,3 +70,18 @@ def test_values_by_name():
     for given, says in ((["x", "y"], "twice"), (["c=1"], "no model 'c'"), (["a=1", "a=2"], "twice for a")):
         with pytest.raises(AuditError, match=says):
             by_name("--mean", given, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "says"),
+    [
+        (["s0", 1, 8], (8, 8, 1), r"shape [s0, 1, 8], got [8, 8, 1]. Try --layout NHWC, NCHW or as-is"),
+        ([1, 8, 8], (8, 8, 1), "Try --layout NCHW (of"),
+        ([8, 8, 3], (3, 8, 8), "Try --layout NHWC (of"),
+        ([3, 9, 9], (8, 8, 3), "Try --layout NHWC, NCHW or as-is (of"),
+        ([64], (8, 8), "Try --layout NHWC, NCHW or as-is (of"),
+    ],
+)
+def test_what_to_try_is_what_fits(wanted, given, says):
+    text = str(misfit(Path("o.pt2"), wanted, given))
+    assert says in text and "'" not in text

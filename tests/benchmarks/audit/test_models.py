@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from compleak.benchmarks.audit import AuditError, models
+from compleak.benchmarks.audit import AuditError, child, models
 from compleak.benchmarks.audit.layout import Layout
 from compleak.benchmarks.audit.models import run_file
 from compleak.benchmarks.audit.runners import RUNNERS, open_model
+from compleak.compressors.tflite.interpreter import ArtifactError
 from compleak.models.checkpoints import load_network, save_checkpoint
 from compleak.models.inputs import Normalization
 from compleak.models.networks import NetworkSpec, build
@@ -68,7 +69,7 @@ def test_pt2_of_a_fixed_batch_size_gives_them_too(exported, expected):
 
 
 def test_the_wrong_layout_is_refused_with_both_shapes(exported):
-    with pytest.raises(AuditError, match=r"any\.pt2 takes inputs of shape \['1', '12', '12'\], got \[12, 12, 1\]"):
+    with pytest.raises(AuditError, match=r"takes inputs of shape \[1, 12, 12\], got \[12, 12, 1\]\. Try --layout NCHW"):
         run_here(exported / "any.pt2", IMAGES, NHWC)
 
 
@@ -84,6 +85,24 @@ def test_what_a_file_did_wrong_is_told_by_its_process(tmp_path):
     (tmp_path / "noise.keras").write_bytes(b"no zip")
     with pytest.raises(AuditError, match=r"noise\.keras is not a \.keras file"):
         run_file(tmp_path / "noise.keras", IMAGES, NHWC)
+
+
+def test_no_message_names_an_exception(tmp_path):
+    """Neither those of our own rooms nor a framework's: here a convolution that gets the channels last."""
+    assert child._in_short(ArtifactError("m.tflite is damaged.")) == "m.tflite is damaged."
+    assert child._in_short(KeyError()) == "it failed, and gave no reason"
+    traced = torch.jit.trace(torch.nn.Conv2d(1, 2, 3), torch.zeros(2, 1, 12, 12))
+    traced._save_for_lite_interpreter(str(tmp_path / "m.ptl"))
+    with pytest.raises(AuditError, match=r"1 channels.* try another --layout than NHWC\.$") as refused:
+        run_file(tmp_path / "m.ptl", IMAGES, NHWC)
+    assert "Error" not in str(refused.value)
+
+
+@pytest.mark.parametrize("suffix", sorted(RUNNERS))
+def test_an_empty_file_is_said_to_be_empty(suffix, tmp_path):
+    (tmp_path / f"m{suffix}").touch()
+    with pytest.raises(AuditError, match="is empty"):
+        run_file(tmp_path / f"m{suffix}", IMAGES, NHWC)
 
 
 def test_unknown_and_missing_files_are_refused_before_anything_runs(tmp_path):

@@ -49,6 +49,13 @@ def test_one_output_is_that_of_class_1(dump):
     assert "class 1 of two" in found.notes[0]
 
 
+def test_one_number_for_many_classes_is_said_to_be_taken_as_binary(dump):
+    made = dump(n=20)
+    one = pair(*((x[:, :1], y) for x, y in (made.members, made.nonmembers)), where="one.npz")
+    with pytest.raises(AuditError, match=r"one\.npz holds one number .* binary .* up to 4\. Dump .* all classes"):
+        make_subject({"original": one}, {"original": "logits"})
+
+
 def test_a_probability_of_zero_is_half_the_least_positive_one():
     rows = np.array([[1.0, 0.0], [0.75, 0.25]]).repeat(10, axis=0)
     labels = np.zeros(20, dtype=np.int64)

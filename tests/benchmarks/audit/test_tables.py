@@ -105,7 +105,8 @@ def test_what_cannot_be_read_in_one_way_only_is_refused(arrays, says, tmp_path):
         ("logit_0,logit_2,label\n1.0,2.0,0\n", "in their order"),
         ("logit_0,logit_1,label\n1.0,x,0\n", "not floating point"),
         ("logit_0,logit_1,label\n1.0,,0\n", "NaN"),
-        ("", "not a readable .csv"),
+        ("", "is empty"),
+        ("a,b\n1,2\n1,2,3\n", "not a readable .csv .*Expected 2 fields"),
     ],
 )
 def test_csv_without_plain_named_columns_is_refused(text, says, tmp_path):
