@@ -16,6 +16,7 @@ from rich.table import Table
 
 from .. import __version__
 from .commands.audit import audit_command
+from .commands.audit_encoder import audit_encoder_command
 from .commands.compare import compare_command
 from .commands.curve import curve_command
 from .commands.publish import publish_command
@@ -190,6 +191,7 @@ def run_command(
 
 
 app.command("audit")(audit_command)
+app.command("audit-encoder")(audit_encoder_command)
 app.command("compare")(compare_command)
 app.command("curve")(curve_command)
 app.command("publish")(publish_command)

@@ -89,7 +89,7 @@ def _read_folder(path: Path) -> Examples:
     images, labels = [], []
     for position, folder in enumerate(folders):
         for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGES):
-            images.append(_read_image(file))
+            images.append(read_image(file))
             labels.append(int(folder.name) if numbers else position)
     if not images:
         raise AuditError(f"{path} has no images in its folders ({', '.join(IMAGES)}). {LAYOUT}.")
@@ -99,7 +99,7 @@ def _read_folder(path: Path) -> Examples:
     return Examples(np.stack(images), np.asarray(labels, dtype=np.int64), classes, str(path))
 
 
-def _read_image(file: Path) -> NDArray[np.uint8]:
+def read_image(file: Path) -> NDArray[np.uint8]:
     """One image, uint8 [height, width, channels]."""
     from PIL import Image
 
