@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from .records import Row
 
 Artifact = tuple[str | int, ...]
+UNKNOWN = "unknown"  # the framework of artifacts of which only outputs were seen
 _TARGET = ("suite", "data", "data_sha256", "model", "target", "target_seed", "recipe_sha256")
 _ARTIFACT = (*_TARGET, "framework", "setting")
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from .artifacts import UNKNOWN
 from .delong import PairedTest, delong_paired_test, holm, mean_test
 from .leaderboard import sort_rows
 from .records import ORIGINAL, UNDEFINED, Cell, Row
@@ -155,10 +156,11 @@ def holds(row: Row) -> str:
     settings = [name for name in row.setting.split(";") if name != ORIGINAL]
     if row.framework == "none":
         return ORIGINAL
+    known = row.framework != UNKNOWN
     if len(settings) > 1:
-        compressed = f"{len(settings)} compressed, {row.framework}"
+        compressed = f"{len(settings)} compressed" + (f", {row.framework}" if known else "")
     else:
-        compressed = f"{row.framework} {settings[0]}"
+        compressed = f"{row.framework} {settings[0]}" if known else settings[0]
     return f"{ORIGINAL} and {compressed}" if row.holding in ("original+compressed", "multiple+original") else compressed
 
 

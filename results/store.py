@@ -17,6 +17,7 @@ means over targets     none                                     ``NAME.summary.c
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os.path
 from collections import defaultdict
@@ -36,6 +37,7 @@ from .scores import Scores, read_pack, read_scores
 LEADERBOARD = "leaderboard.csv"
 NULL_CONTROL = "null_control.csv"
 SUITE = "suite.yaml"
+_BESIDE = {".null": "the null control", ".summary": "the means over targets"}
 
 
 class ResultsError(ValueError):
@@ -134,12 +136,20 @@ def parts_that_differ(path: Path) -> list[str]:
     return [name for name, rows in together.items() if sort_rows(_rows(path / name)) != rows]
 
 
+def run_of(path: Path) -> Path:
+    """The run's folder, where ``path`` is the leaderboard or the null control in it; else ``path`` itself."""
+    own = path.name in (LEADERBOARD, NULL_CONTROL) and (path.parent / SUITE).is_file()
+    return path.parent if own and not path.with_suffix(".provenance.json").is_file() else path
+
+
 def open_results(path: Path) -> Results:
-    """Open a run's folder, or a published leaderboard's CSV file.
+    """Open a run's folder, for which the ``leaderboard.csv`` in it may stand, or a published leaderboard's CSV file.
 
     Raises:
         ResultsError: there is neither at ``path``, or a file of it cannot be read.
     """
+    _refuse_companions(path)
+    path = run_of(path)
     try:
         if path.is_dir():
             if not (path / LEADERBOARD).is_file():
@@ -161,6 +171,43 @@ def open_results(path: Path) -> Results:
     raise ResultsError(
         f"There is no run and no leaderboard at {path}. Give a run's folder or a leaderboard's CSV file."
     )
+
+
+def _refuse_companions(path: Path) -> None:
+    """Say which file to give where ``path`` only stands beside a leaderboard.
+
+    Raises:
+        ResultsError: it does.
+    """
+    if path.name == NULL_CONTROL and run_of(path) != path:
+        raise ResultsError(f"{path} is the null control of a run. Give the run's folder: {path.parent}")
+    role = Path(path.stem).suffix
+    rows = path.with_name(f"{path.stem.removesuffix(role)}.csv")
+    if path.suffix == ".csv" and role in _BESIDE and path.is_file() and rows.is_file():
+        raise ResultsError(f"{path} is {_BESIDE[role]} of a published leaderboard. Give the leaderboard: {rows}")
+
+
+def changed_since_published(results: Results) -> list[Path]:
+    """Files of rows that are not those whose hashes stand in the provenance beside them; where none lies, none."""
+    changed = []
+    for one in results.among or (results,):
+        notes = one.path.with_suffix(".provenance.json")
+        if one.path.is_dir() or not notes.is_file():
+            continue
+        for role, file in (("rows", one.path), ("null", one.path.with_suffix(".null.csv"))):
+            found = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+            if _named(notes, role) not in (None, found):
+                changed.append(file)
+    return changed
+
+
+def _named(notes: Path, role: str) -> str | None:
+    """The hash that a provenance has for a file; None where it has none, empty where it cannot be read."""
+    try:
+        files = json.loads(notes.read_text(encoding="utf-8")).get("files", {})
+        return str(files[role]["sha256"]) if role in files else None
+    except (OSError, ValueError, TypeError, AttributeError, LookupError):  # somebody else's JSON may hold anything
+        return ""
 
 
 def open_together(paths: Sequence[Path]) -> Results:

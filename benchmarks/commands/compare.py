@@ -61,10 +61,14 @@ def compare_command(
     compleak compare yesterday today --fail-on-regression
     """
     from ...results.comparison.baselines import CompareError
-    from ...results.store import open_results
+    from ...results.store import changed_since_published, open_results
 
     first = open_results(run)
-    if other is None:
+    second = None if other is None else open_results(other)
+    for results in (first, second):
+        for path in changed_since_published(results) if results else ():
+            typer.echo(f"Warning: {path} is not the file that its provenance names: run compleak verify.", err=True)
+    if second is None:
         if fail_on_regression:
             raise CompareError("--fail-on-regression needs two runs: compleak compare YESTERDAY TODAY.")
         loss = 0.01 if accuracy_loss is None else accuracy_loss
@@ -85,7 +89,7 @@ def compare_command(
     given = {"--by": by, "--baseline": baseline, "--accuracy-loss": accuracy_loss, "--size": size}
     if strange := [name for name, value in given.items() if value is not None]:
         raise CompareError(f"{', '.join(strange)} says how to compare settings of one run; two runs were given.")
-    raise typer.Exit(_two(first, open_results(other), attack or [], margin, csv_file, as_json, fail_on_regression))
+    raise typer.Exit(_two(first, second, attack or [], margin, csv_file, as_json, fail_on_regression))
 
 
 def _one(

@@ -47,13 +47,13 @@ def publish_command(
     from rich.console import Console
 
     from ...results.publishing.publish import UnverifiedError, publish
-    from ...results.store import runs_in
+    from ...results.store import run_of, runs_in
     from ..planned import code_of, command_for, expectation
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     try:
         changes = publish(
-            [run for source in sources for run in (runs_in(source) if source.is_dir() else (source,))],
+            [run for source in map(run_of, sources) for run in (runs_in(source) if source.is_dir() else (source,))],
             to,
             planner=expectation,
             describe=lambda suite, run_id: (command_for(suite), code_of(suite, run_id)),

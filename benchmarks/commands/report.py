@@ -23,9 +23,11 @@ def report_command(
     """
     from ...attacks.registry import ATTACKS
     from ...results.report.site import write_report
-    from ...results.store import open_together
+    from ...results.store import changed_since_published, open_together
 
     results = open_together(runs)
+    for path in changed_since_published(results):
+        typer.echo(f"Warning: {path} is not the file that its provenance names: run compleak verify.", err=True)
     page = write_report(results, out, attacks={name: info.description for name, info in ATTACKS.loadable().items()})
     size = page.stat().st_size / 1e6
     Console(highlight=False).print(

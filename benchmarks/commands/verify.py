@@ -44,8 +44,10 @@ def verify_command(
     from rich.console import Console
 
     from ...results.publishing.verify import verify
+    from ...results.store import run_of
     from ..planned import expectation
 
+    paths = [run_of(path) for path in paths]
     differ = [f"{path / name} holds other rows than its parts" for path in paths for name in _merged(path)]
     found = [verify(path, planner=expectation, pack=scores) for path in _leaderboards(paths)]
     if as_json:

@@ -4,7 +4,8 @@ An artifact qualifies where both are *shown*, for every target:
 
 accuracy    the loss is below the limit at the upper end of its interval
 leakage     under each of the fixed attacks, the AUC exceeds the baseline's by less than the margin at the upper end of
-            the paired interval, and at least one attack finds members of the artifact or of the baseline
+            the paired interval, and at least one attack that is held against the same attack finds members of the
+            artifact or of the baseline
 
 Either kind of end holds jointly for all artifacts (``Cost.most_lost``, ``Effect.upper``), 97.5 % one-sided. As every
 one of the attacks and targets must pass, they need no correction among themselves (intersection-union, Berger 1982).
@@ -14,14 +15,14 @@ What is neither shown nor refuted is undecided, with the examples that would dec
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..records import ORIGINAL
 from .compare import Comparison
-from .costs import Cost, Size
+from .costs import Cost, Size, shown_group
 from .effects import Effect, Holding
-from .margins import POWER, examples_needed, examples_to_bound
+from .margins import POWER, apart, examples_needed, examples_to_bound
 
 ACCURACY_LOSS = 0.01
 _QUESTIONS: dict[Holding, str] = {
@@ -36,13 +37,18 @@ class Candidate:
 
     Attributes:
         group: its label.
-        size: bytes.
+        size: bytes; None where nobody knows.
         reasons: empty where it qualifies.
     """
 
     group: str
-    size: float
+    size: float | None
     reasons: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The label for people."""
+        return shown_group(self.group)
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,18 @@ class Answer:
 
     Attributes:
         holds: what the attacker holds.
-        chosen: the artifact; empty where none qualifies.
-        text: the answer, one or two sentences.
-        passed_over: smaller artifacts (all, where none qualifies), smallest first.
+        chosen: the smallest artifact that qualifies; empty where none does, or where no size is known.
+        text: the answer, a few sentences.
+        passed_over: artifacts that do not qualify and are smaller, or of unknown size (all, where none is chosen),
+            smallest first.
+        unsized: artifacts that qualify and whose size is unknown.
     """
 
     holds: Holding
     chosen: str
     text: str
     passed_over: tuple[Candidate, ...]
+    unsized: tuple[str, ...] = ()
 
 
 def answers(comparison: Comparison, *, accuracy_loss: float = ACCURACY_LOSS, size: Size = "gzip") -> list[Answer]:
@@ -74,65 +83,93 @@ def answers(comparison: Comparison, *, accuracy_loss: float = ACCURACY_LOSS, siz
 
 
 def _answer(comparison: Comparison, holds: Holding, limit: float, size: Size) -> Answer:
-    who, baseline = _QUESTIONS[holds], comparison.baseline
-    attacks = comparison.attacks(holds)
+    who = _QUESTIONS[holds]
     effects: dict[str, list[Effect]] = defaultdict(list)
     for effect in comparison.effects:
         if effect.holds == holds:
             effects[effect.group].append(effect)
-    wanted = f"loses < {_points(limit)} of accuracy and leaks no more than {_named(baseline)}"
-    if not any(e.sees for own in effects.values() for e in own):
-        text = (
-            f"{who}: no answer. {', '.join(attacks)} find no members in {_named(baseline)} or in any artifact (their "
-            "AUC intervals hold 0.5, corrected for the number of rows), so they cannot tell which leaks more."
-        )
-        return Answer(holds, "", text, ())
+    found = [e for own in effects.values() for e in own]
+    if not any(e.evidence for e in found):
+        return Answer(holds, "", f"{who}: no answer. {_blind(found, comparison.baseline)}", ())
+
     costs = {cost.group: cost for cost in comparison.costs if cost.group in effects}
     candidates = [
-        Candidate(group, bytes_, tuple(_reasons(comparison, cost, effects[group], attacks, limit)))
+        Candidate(group, cost.size(size), tuple(_reasons(comparison, cost, effects[group], limit)))
         for group, cost in costs.items()
-        if (bytes_ := cost.size(size)) is not None
     ]
-    candidates.sort(key=lambda c: (c.size, c.group))
-    chosen = next((c for c in candidates if not c.reasons), None)
-    if chosen is None:
-        return Answer(holds, "", f"{who}: no artifact is shown to be one that {wanted}.", tuple(candidates))
-    cost = costs[chosen.group]
-    text = (
-        f"{who}: the smallest artifact that {wanted} is {chosen.group} ({_kb(chosen.size, size)}"
-        f"{_share(cost, comparison.original, size)}; accuracy {_change(-(cost.lost or 0.0))}, at most "
-        f"{_points(cost.most_lost or 0.0)} lost; AUC at most {max(e.upper for e in effects[chosen.group]):+.3f})."
+    candidates.sort(key=lambda c: (c.size is None, c.size or 0, c.group))
+    chosen = next((c for c in candidates if c.size is not None and not c.reasons), None)
+    unsized = [c.group for c in candidates if c.size is None and not c.reasons]
+    told = {
+        group: _figures(comparison, costs[group], effects[group], limit)
+        for group in (*([chosen.group] if chosen else []), *unsized)
+    }
+    sentences = []
+    lose, leak = f"< {_limit(limit)} of accuracy", f"no more than {_named(comparison.baseline)}"
+    if chosen is not None and chosen.size is not None:
+        share = _share(chosen.size, comparison.original, size)
+        sentences.append(
+            f"the smallest artifact that loses {lose} and leaks {leak} is {chosen.name} ({_kb(chosen.size, size)}"
+            f"{share}; {told[chosen.group]})."
+        )
+    if unsized:
+        if chosen is None:
+            sentences.append("sizes are unknown, so no smallest can be named: give model files, not their outputs.")
+        also = "Of unknown size, but shown" if chosen else "Shown"
+        sentences.append(f"{also} to lose {lose} and to leak {leak}: {_listed(told, unsized)}.")
+    if not sentences:
+        sentences.append(f"no artifact is shown to be one that loses {lose} and leaks {leak}.")
+    failed = (c for c in candidates if c.reasons)
+    passed = [c for c in failed if chosen is None or c.size is None or c.size < (chosen.size or 0)]
+    return Answer(holds, chosen.group if chosen else "", f"{who}: {' '.join(sentences)}", tuple(passed), tuple(unsized))
+
+
+def _blind(effects: Sequence[Effect], baseline: str) -> str:
+    """Why these effects cannot tell that anything leaks no more."""
+    if fair := list(dict.fromkeys(e.attack for e in effects if not e.beside)):
+        return (
+            f"{_and(fair)} {'finds' if len(fair) == 1 else 'find'} no members in {_named(baseline)} or in any artifact "
+            "(no AUC interval is above 0.5, corrected for the number of rows), so nothing tells which leaks more."
+        )
+    attacks, others = (
+        list(dict.fromkeys(names)) for names in zip(*((e.attack, e.beside) for e in effects), strict=True)
     )
-    return Answer(holds, chosen.group, text, tuple(c for c in candidates if c.size < chosen.size))
+    return (
+        f"{_and(attacks)} can only be held against another attack ({_and(others)}), which the attacker can make too: "
+        "that shows no artifact to leak no more."
+    )
 
 
-def _reasons(
-    comparison: Comparison, cost: Cost, effects: Sequence[Effect], attacks: Sequence[str], limit: float
-) -> list[str]:
+def _reasons(comparison: Comparison, cost: Cost, effects: Sequence[Effect], limit: float) -> list[str]:
     reasons = []
+    worst_target = " in the worst target" if comparison.targets > 1 else ""
     if cost.lost is None or cost.most_lost is None or cost.changed is None:
         reasons.append("its accuracy was not measured")
     elif cost.lost >= limit:
-        reasons.append(f"loses {_points(cost.lost)} of accuracy")
+        reasons.append(f"loses {_points(cost.lost, limit)} of accuracy{worst_target}")
     elif cost.most_lost >= limit:
         needed = examples_to_bound(cost.changed, limit, comparison.level)
         reasons.append(
-            f"accuracy undecided: {_change(-cost.lost)}, but up to {_points(cost.most_lost)} may be lost "
-            f"({_would_decide(needed, cost.nonmembers, 'non-members')})"
+            f"accuracy undecided: {_change(-cost.lost, limit)}{worst_target}, but up to "
+            f"{_points(cost.most_lost, limit)} may be lost ({_would_decide(needed, cost.nonmembers, 'non-members')})"
         )
+    attacks = comparison.attacks(effects[0].holds)
     if missing := [attack for attack in attacks if attack not in {e.attack for e in effects}]:
-        reasons.append(f"was not attacked by {', '.join(missing)}")
-    if not any(e.sees for e in effects):
-        reasons.append(f"leakage cannot be told: {', '.join(attacks)} find no members in it or in its baseline")
+        reasons.append(f"was not attacked by {_and(missing)}")
+    if not any(e.evidence for e in effects):
+        fair = list(dict.fromkeys(e.attack for e in effects if not e.beside))
+        blind = f"{_and(fair)} {'finds' if len(fair) == 1 else 'find'} no members in it or in its baseline"
+        reasons.append(f"leakage cannot be told: {blind if fair else 'it is held against another attack only'}")
     failed = [e for e in effects if e.upper >= comparison.margin]
     if more := [e for e in failed if e.verdict == "more"]:
         worst = max(more, key=lambda e: e.difference)
-        reasons.append(f"leaks more: AUC {worst.difference:+.3f} under {worst.attack} (Holm's p {worst.p_holm:.2g})")
+        reasons.append(f"leaks more: AUC {worst.difference:+.3f} under {_attack(worst)} (Holm's p {worst.p_holm:.2g})")
     elif failed:
         worst = max(failed, key=lambda e: e.upper)
         needed = examples_needed(worst.error, worst.examples, comparison.margin, comparison.level)
         reasons.append(
-            f"leakage undecided: AUC {worst.difference:+.3f}, but up to {worst.upper:+.3f} under {worst.attack} "
+            f"leakage undecided: AUC {worst.difference:+.3f}, but up to "
+            f"{apart(worst.upper, comparison.margin, 3, '+')}{worst_target} under {_attack(worst)} "
             f"({_would_decide(needed, worst.examples, 'members and as many non-members')})"
         )
     return reasons
@@ -147,26 +184,51 @@ def _would_decide(needed: int, had: int, of: str) -> str:
     return f"about {about:,} {of} instead of {had:,} would show a true zero in {POWER:.0%} of cases"
 
 
-def _share(cost: Cost, original: Cost | None, size: Size) -> str:
+def _figures(comparison: Comparison, cost: Cost, effects: Sequence[Effect], limit: float) -> str:
+    """What is known of an artifact that qualifies; of several targets, the worst."""
+    of_worst = " of the worst target" if comparison.targets > 1 else ""
+    upper = apart(max(e.upper for e in effects), comparison.margin, 3, "+")
+    return (
+        f"accuracy{of_worst} {_change(-(cost.lost or 0.0), limit)}, at most {_points(cost.most_lost or 0.0, limit)} "
+        f"lost; AUC{of_worst} at most {upper}"
+    )
+
+
+def _listed(told: Mapping[str, str], groups: Sequence[str]) -> str:
+    return "; ".join(f"{shown_group(group)} ({told[group].replace('; ', ', ')})" for group in groups)
+
+
+def _attack(effect: Effect) -> str:
+    return effect.attack + (f", beside {effect.beside}" if effect.beside else "")
+
+
+def _share(own: float, original: Cost | None, size: Size) -> str:
     whole = original.size(size) if original else None
-    own = cost.size(size)
-    return f", {own / whole:.0%} of the original" if whole and own is not None else ""
+    return f", {own / whole:.0%} of the original" if whole else ""
 
 
 def _kb(size: float, kind: Size) -> str:
     return f"{size / 1000:,.1f} kB" + (" gzip" if kind == "gzip" else "")
 
 
-def _points(fraction: float) -> str:
-    number = f"{100 * fraction:.1f}".removesuffix(".0")
+def _limit(fraction: float) -> str:
+    return f"{100 * fraction:g} point" + ("" if fraction == 0.01 else "s")
+
+
+def _points(fraction: float, limit: float) -> str:
+    number = apart(100 * fraction, 100 * limit, 1).removesuffix(".0")
     return f"{number} point" + ("" if number == "1" else "s")
 
 
-def _change(gain: float) -> str:
+def _change(gain: float, limit: float) -> str:
     if abs(gain) < 5e-4:
         return "unchanged"
-    return f"{_points(abs(gain))} {'higher' if gain > 0 else 'lower'}"
+    return f"{_points(abs(gain), limit)} {'higher' if gain > 0 else 'lower'}"
 
 
 def _named(baseline: str) -> str:
     return f"the {baseline}" if baseline == ORIGINAL else baseline
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -70,6 +70,12 @@ class Baselines:
         return {(row.framework, row.setting, *_circumstances(row)): row for row in self.rows}
 
 
+def other_attack(row: Row) -> str:
+    """What ``row`` is compared with where that is another attack, in words; empty where it is the same attack."""
+    attack, on, _ = row.baseline.partition(" on ")
+    return row.baseline if on and " " not in attack and attack != row.attack else ""
+
+
 def choices(given: str, allowed: Iterable[str]) -> str:
     """The nearest of the allowed names, and all of them."""
     names = sorted(allowed)

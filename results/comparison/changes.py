@@ -246,7 +246,8 @@ def _notes(matched: Sequence[Change]) -> Iterable[str]:
     if any(c.was.recipe_sha256 != c.now.recipe_sha256 for c in matched):
         yield "The recipes are not the same (their hashes differ): what changed may be due to that."
     if unpaired := sum(not c.paired for c in matched):
-        yield f"{unpaired} of {len(matched)} rows are compared unpaired: other examples, or scores that are not kept."
+        rows = "row" if len(matched) == 1 else "rows"
+        yield f"{unpaired} of {len(matched)} {rows} compared unpaired: other examples, or scores that are not kept."
     before = {version for c in matched for version in c.was.versions.split()}
     after = {version for c in matched for version in c.now.versions.split()}
     if before != after:

@@ -21,10 +21,10 @@ _LINES = 20
 def changes_table(changes: Changes) -> Group:
     """What changed between two runs, the rows that changed least left out."""
     parts: list[RenderableType] = []
-    moved = [c for c in changes.changes if not c.same_scores]
+    moved, common = [c for c in changes.changes if not c.same_scores], len(changes.changes)
     parts.append(
         Text(
-            f"{len(changes.changes)} rows in common, {len(changes.changes) - len(moved)} of them with the very same "
+            f"{common} row{'' if common == 1 else 's'} in common, {common - len(moved)} of them with the very same "
             f"scores; {len(changes.new)} new, {len(changes.gone)} gone."
         )
     )

@@ -25,7 +25,7 @@ from ..delong import delong_interval
 from ..leaderboard import sort_rows
 from ..records import ORIGINAL, Row
 from ..store import Results
-from .baselines import Baselines, CompareError, choices
+from .baselines import Baselines, CompareError, choices, other_attack
 from .costs import Cost, Size, cost
 from .effects import LEVEL, Effect, Holding, Test, effect_of, holding, judged, paired_test
 from .pareto import front
@@ -70,6 +70,7 @@ class Comparison:
         members: fewest of a target.
         nonmembers: fewest of a target.
         left_out: rows without anything to be compared with.
+        differ: whether targets differ in their numbers of members or non-members.
     """
 
     title: str
@@ -84,6 +85,7 @@ class Comparison:
     members: int
     nonmembers: int
     left_out: int = 0
+    differ: bool = False
 
     def attacks(self, holds: Holding) -> tuple[str, ...]:
         """The attacks of one kind of attacker."""
@@ -133,7 +135,9 @@ def compare(
         parts[tuple(getattr(row, name) for name in apart)].append(row)
     found = [_part(Baselines(results, rows, baseline), by, attacks, margin) for rows in parts.values()]
     if not any(comparison.effects for comparison in found):
-        raise CompareError(f"{results.path} has no row that could be compared with {baseline!r}.")
+        alone = all(row.framework == "none" for row in results.rows)
+        why = " It has rows of uncompressed models only; compleak report shows them." if alone else ""
+        raise CompareError(f"{results.path} has no row that could be compared with {baseline!r}.{why}")
     titles = [comparison.title for comparison in found]
     return [
         replace(c, title=f"{c.title}, recipe {rows[0].recipe_sha256[:8]}") if titles.count(c.title) > 1 else c
@@ -157,7 +161,8 @@ def _part(baselines: Baselines, by: By, attacks: Sequence[str], margin: float) -
         for key, scores in ((sha256, base), (row.scores_sha256, own)):
             if key not in sees:
                 sees[key] = delong_interval(scores.score, scores.member, asked).low > 0.5
-        test = paired_test(row, base, own, sees[sha256] or sees[row.scores_sha256], level)
+        beside = other_attack(row) if baselines.name == ORIGINAL else ""
+        test = paired_test(row, base, own, sees[sha256] or sees[row.scores_sha256], level, beside)
         tests[_label(row, by), holding(row), row.attack].append(test)
     effects = judged([effect_of(*key, own, level) for key, own in tests.items()], margin)
     costs = _costs(rows, shown, by, level)
@@ -175,6 +180,7 @@ def _part(baselines: Baselines, by: By, attacks: Sequence[str], margin: float) -
         members=members[0],
         nonmembers=nonmembers[0],
         left_out=sum(not baselines.is_baseline(row) for row in shown) - len(pairs),
+        differ=len(members) > 1 or len(nonmembers) > 1,
     )
 
 

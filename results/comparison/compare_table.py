@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from rich import box
@@ -15,9 +15,9 @@ from rich.text import Text
 from ..records import ORIGINAL
 from .advice import Answer
 from .compare import Comparison
-from .costs import Size
+from .costs import Cost, Size, shown_group
 from .effects import LEVEL, Effect, Holding
-from .margins import Delta
+from .margins import Delta, apart
 
 _MOST = 5
 _NAME = 25
@@ -40,7 +40,7 @@ _Grouped = TypeVar("_Grouped", bound=_HasGroup)
 
 def comparison_table(comparison: Comparison, advice: Sequence[Answer], size: Size = "gzip") -> Group:
     """Costs, effects attack by attack, the answers, and what their words mean."""
-    parts: list[RenderableType] = [_costs(comparison, size), Text()]
+    parts: list[RenderableType] = [_title(comparison), _costs(comparison, size), Text()]
     ordered = sorted(comparison.costs, key=lambda c: (c.size(size) or 0, c.group))
     places = {cost.group: place for place, cost in enumerate(ordered)}
     effects: dict[tuple[Holding, str], list[Effect]] = defaultdict(list)
@@ -58,37 +58,42 @@ def comparison_table(comparison: Comparison, advice: Sequence[Answer], size: Siz
     return Group(*parts, _meaning(comparison))
 
 
-def _costs(comparison: Comparison, size: Size) -> Table:
-    several = "s" if comparison.targets > 1 else ""
-    table = plain_table(
-        f"{comparison.title} ({comparison.targets} target{several}, {comparison.members:,} members and "
-        f"{comparison.nonmembers:,} non-members or more)"
+def _title(comparison: Comparison) -> Text:
+    several, least = "s" if comparison.targets > 1 else "", "at least " if comparison.differ else ""
+    return Text(
+        f"{comparison.title} ({comparison.targets} target{several}, {least}{comparison.members:,} members and "
+        f"{comparison.nonmembers:,} non-members)",
+        style="italic",
     )
-    table.add_column(comparison.by, min_width=_NAME, overflow="fold")
-    for heading in ("kB", "kB gzip", "ratio", "acc.", "agree", "ms", "front"):
-        table.add_column(heading, justify="right", no_wrap=True)
+
+
+def _costs(comparison: Comparison, size: Size) -> Table:
+    table = plain_table()
     best = comparison.front(size)
     ordered = sorted(comparison.costs, key=lambda c: (c.size(size) is None, c.size(size) or 0, c.group))
     whole = (comparison.original,) if comparison.original else ()
-    for name, cost in _sections((*whole, *ordered[:_LINES])):
-        if cost is None:
-            table.add_row(Text(name))
-            continue
-        table.add_row(
-            Text(name),
-            number(cost.bytes, ",.1f", 1e-3),
-            number(cost.bytes_gzip, ",.1f", 1e-3),
-            number(cost.ratio, ".1f"),
-            number(cost.accuracy, ".3f"),
-            number(cost.agreement, ".3f"),
-            number(cost.latency_ms, ".2f"),
-            "*" if cost.group in best else "",
-        )
+    shown = (*whole, *ordered[:_LINES])
+    columns: dict[str, Callable[[Cost], str]] = {
+        "kB": lambda c: number(c.bytes, ",.1f", 1e-3),
+        "kB gzip": lambda c: number(c.bytes_gzip, ",.1f", 1e-3),
+        "ratio": lambda c: number(c.ratio, ".1f"),
+        "acc.": lambda c: number(c.accuracy, ".3f"),
+        "agree": lambda c: number(c.agreement, ".3f"),
+        "ms": lambda c: number(c.latency_ms, ".2f"),
+        "front": lambda c: "*" if c.group in best else "",
+    }
+    filled = {heading: cell for heading, cell in columns.items() if any(cell(cost) for cost in shown)}
+    table.add_column(comparison.by, min_width=_NAME, overflow="fold")
+    for heading in filled:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, cost in _sections(shown):
+        table.add_row(Text(name), *(cell(cost) for cell in filled.values() if cost is not None))
     return _cut(table, len(ordered))
 
 
 def _effects(comparison: Comparison, attack: str, effects: Sequence[Effect], places: Mapping[str, int]) -> Table:
-    table = plain_table(f"{attack}, beside the same on {_baseline(comparison)}")
+    others = " or ".join(dict.fromkeys(e.beside for e in effects if e.beside))
+    table = plain_table(f"{attack}, beside {others or f'the same on {_baseline(comparison)}'}")
     table.add_column(comparison.by, min_width=_NAME, overflow="fold")
     for heading in ("AUC", f"difference, {LEVEL:.0%}", "p", "up to", "verdict"):
         table.add_column(heading, justify="left" if heading == "verdict" else "right", no_wrap=True)
@@ -102,7 +107,7 @@ def _effects(comparison: Comparison, attack: str, effects: Sequence[Effect], pla
             f"{e.auc:.3f}",
             interval(Delta(e.difference, e.low, e.high)),
             f"{e.p_holm:.3f}" if e.p_holm >= 0.001 else "<0.001",
-            f"{e.upper:+.3f}",
+            apart(e.upper, comparison.margin, 3, "+"),
             Text(e.verdict, style=_STYLES.get(e.verdict, "")),
         )
     return _cut(table, len(ordered))
@@ -118,8 +123,10 @@ def _sections(items: Iterable[_Grouped]) -> Iterator[tuple[str, _Grouped | None]
     """Lines in sections, in the order of the first of each: a framework's name and no item, then its items."""
     sections: dict[str, list[tuple[str, _Grouped]]] = {}
     for item in items:
-        framework, space, setting = item.group.partition(" ")
-        sections.setdefault(framework if space else "", []).append((f" {setting}" if space else framework, item))
+        known = shown_group(item.group) == item.group
+        framework, space, setting = item.group.partition(" ") if known else ("", "", shown_group(item.group))
+        name = f" {setting}" if space else framework or setting
+        sections.setdefault(framework if space else "", []).append((name, item))
     for framework, lines in sections.items():
         if framework:
             yield framework, None
@@ -129,40 +136,52 @@ def _sections(items: Iterable[_Grouped]) -> Iterator[tuple[str, _Grouped | None]
 def _passed_over(answer: Answer, size: Size) -> Iterator[str]:
     kind = " gzip" if size == "gzip" else ""
     for candidate in answer.passed_over[:_MOST]:
-        smaller = "Smaller, but not shown to qualify" if answer.chosen else "Not shown to qualify"
-        yield f"{smaller}: {candidate.group} ({candidate.size / 1000:,.1f} kB{kind}): {'; '.join(candidate.reasons)}."
+        smaller = "Smaller, but not" if answer.chosen and candidate.size is not None else "Not"
+        big = "size unknown" if candidate.size is None else f"{candidate.size / 1000:,.1f} kB{kind}"
+        yield f"{smaller} shown to qualify: {candidate.name} ({big}): {'; '.join(candidate.reasons)}."
     if len(answer.passed_over) > _MOST:
-        yield f"... and {len(answer.passed_over) - _MOST} more."
+        yield f"... and {len(answer.passed_over) - _MOST} more; --json gives all."
 
 
 def _meaning(comparison: Comparison) -> Table:
     groups, of = round((1 - LEVEL) / (1 - comparison.level)), _baseline(comparison)
-    models = "this 1 model" if comparison.targets == 1 else f"these {comparison.targets} models"
+    joint = f" that holds jointly for all {groups} groups" if groups > 1 else ""
+    worst = ", of the worst target" if comparison.targets > 1 else ""
+    if comparison.by != "setting":
+        worst = ", of the worst artifact"
+    models = "this model" if comparison.targets == 1 else f"these {comparison.targets} models"
     words = {
-        "up to": f"upper end of the paired interval that holds jointly for all {groups} groups "
-        f"(one-sided {(1 + LEVEL) / 2:.1%}, Bonferroni), of the worst target",
+        "up to": f"upper end of the paired interval{joint} (one-sided {(1 + LEVEL) / 2:.1%}"
+        f"{', Bonferroni' if joint else ''}){worst}",
         "no more": f"the AUC exceeds that of the same attack on {of} by less than {comparison.margin:g}, the margin, "
         "and this is shown: 'up to' lies below it. An insignificant difference shows nothing",
         "p": "of no difference, two-sided, after Holm's correction for all differences above",
         "less, more": "p below 0.05",
         "undecided": "none of these; 'at chance': nor any AUC interval above 0.5, corrected for all rows",
-        "lost": "accuracy at most lost: the upper end of an interval that holds jointly for all groups, too",
+        "lost": f"accuracy at most lost: the upper end of an interval{joint}{worst}",
         "front": "not beaten in leakage (mean AUC of the attacks on the artifact alone), size and accuracy at once",
         "leakage": "AUC, under attacks fixed beforehand and not chosen by their results; a TPR at a low FPR may differ",
         "about": f"{models}; training anew adds variance",
     }
-    if comparison.left_out:
-        words["left out"] = f"{comparison.left_out} rows that have nothing to be compared with"
+    if not comparison.front():
+        del words["front"]
+    if any(e.beside for e in comparison.effects):
+        words["beside"] = (
+            "where that is another attack, nothing is said to leak less, nor is that evidence for leaking no more: "
+            "whoever can make the one attack can make the other too"
+        )
+    if one := comparison.left_out:
+        words["left out"] = f"{one} row{' that has' if one == 1 else 's that have'} nothing to be compared with"
     table = Table.grid(padding=(0, 1, 0, 0))
     for word, meaning in words.items():
         table.add_row(Text(word, style="dim"), Text(meaning, style="dim"))
     return table
 
 
-def plain_table(title: str) -> Table:
+def plain_table(title: str = "") -> Table:
     """An empty table that is fit for any terminal."""
     return Table(
-        title=Text(title), title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD,
+        title=Text(title) if title else None, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD,
         padding=0, show_edge=False,
     )  # fmt: skip
 

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from ..artifacts import Artifact, artifact_of
+from ..artifacts import UNKNOWN, Artifact, artifact_of
 from ..records import Cell, Row
 from .effects import LEVEL
 from .margins import most_lost
 
 Size = Literal["gzip", "bytes"]
+
+
+def shown_group(group: str) -> str:
+    """A group's label for people: without a framework that nobody knows."""
+    return group.removeprefix(f"{UNKNOWN} ")
 
 
 @dataclass(frozen=True)

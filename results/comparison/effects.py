@@ -55,6 +55,8 @@ class Effect:
             corrected (Bonferroni) for all rows and baselines of the comparison.
         p_holm: ``p`` corrected for all effects of the comparison.
         verdict: ``no more`` where ``upper`` is below the margin, ``less`` where the difference is significant too.
+        beside: what it was compared with where that is another attack, in words. Such an effect is never ``less``:
+            whoever can make this attack can make the other, too.
     """
 
     group: str
@@ -74,6 +76,12 @@ class Effect:
     sees: bool
     p_holm: float = 1.0
     verdict: Verdict = "undecided"
+    beside: str = ""
+
+    @property
+    def evidence(self) -> bool:
+        """Whether it can show that nothing more leaks: it finds members, and is held against the same attack."""
+        return self.sees and not self.beside
 
 
 def holding(row: Row) -> Holding:
@@ -97,6 +105,7 @@ class Test:
         upper: upper end of the joint interval, see ``Effect``.
         examples: fewer of members and non-members.
         sees: whether the attack finds members of either.
+        beside: see ``Effect``.
     """
 
     row: Row
@@ -104,9 +113,10 @@ class Test:
     upper: float
     examples: int
     sees: bool
+    beside: str = ""
 
 
-def paired_test(row: Row, base: Scores, own: Scores, sees: bool, level: float) -> Test:
+def paired_test(row: Row, base: Scores, own: Scores, sees: bool, level: float, beside: str = "") -> Test:
     """Test a row against its baseline.
 
     Args:
@@ -115,6 +125,7 @@ def paired_test(row: Row, base: Scores, own: Scores, sees: bool, level: float) -
         own: the row's scores.
         sees: whether the attack finds members of either.
         level: of the joint interval.
+        beside: see ``Effect``.
 
     Raises:
         ScoreError: the scores are of different examples.
@@ -123,7 +134,7 @@ def paired_test(row: Row, base: Scores, own: Scores, sees: bool, level: float) -
     usual = delong_paired_test(after, before, member, LEVEL)
     joint = usual if level == LEVEL else delong_paired_test(after, before, member, level)
     examples = min(np.count_nonzero(member), np.count_nonzero(~member))
-    return Test(row, usual, joint.high, int(examples), sees)
+    return Test(row, usual, joint.high, int(examples), sees, beside)
 
 
 def effect_of(group: str, holds: Holding, attack: str, tests: Sequence[Test], level: float) -> Effect:
@@ -148,6 +159,7 @@ def effect_of(group: str, holds: Holding, attack: str, tests: Sequence[Test], le
         pairs=len(tests),
         examples=worst.examples,
         sees=all(t.sees for t in tests),
+        beside=" or ".join(sorted({t.beside for t in tests} - {""})),
     )
 
 
@@ -162,5 +174,5 @@ def _verdict(effect: Effect, p_holm: float, margin: float) -> Verdict:
     if not effect.sees:
         return "at chance"
     if effect.upper < margin:
-        return "less" if significant and effect.difference < 0 else "no more"
+        return "less" if significant and effect.difference < 0 and not effect.beside else "no more"
     return "more" if significant and effect.difference > 0 else "undecided"

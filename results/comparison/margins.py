@@ -27,6 +27,15 @@ class Delta:
     high: float
 
 
+def apart(value: float, limit: float, digits: int, sign: str = "") -> str:
+    """A number as text, with as many digits more as it takes to tell it from a limit that it does not equal."""
+    for more in range(4):
+        text = f"{value:{sign}.{digits + more}f}"
+        if not math.isclose(float(text), limit) or math.isclose(value, limit):
+            break
+    return text
+
+
 def most_lost(lost: float, changed: float, n: int, level: float = 0.95) -> float:
     """Upper end of the interval for a loss of accuracy, from the rates alone (Tango 1998, section 2).
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..store import LEADERBOARD, ResultsError, open_results
+from ..store import LEADERBOARD, ResultsError, open_results, run_of
 from .problem import Problem
 from .verification import Expectation, PlanError, Planner, Verification
 from .verify_audit import AUDIT, verify_audit
@@ -44,7 +44,7 @@ def verify(
     """Verify a run's folder, or a published leaderboard; see the module for what that means.
 
     Args:
-        path: a run's folder, or a leaderboard's CSV file.
+        path: a run's folder (or the leaderboard in it), or a published leaderboard's CSV file.
         planner: says what a suite calls for; without it, missing rows are seen only where other files tell.
         pack: the scores of a published leaderboard whose provenance gives their address.
         agreed: rows that were recomputed before, see ``checks.check_statistics``.
@@ -52,6 +52,7 @@ def verify(
     Raises:
         ResultsError: there is neither at ``path``; or the scores lie elsewhere and ``pack`` is not given or not there.
     """
+    path = run_of(path)
     if not (path / LEADERBOARD).is_file() and not (path.is_file() and path.suffix == ".csv"):
         open_results(path)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..comparison.baselines import other_attack
 from ..records import Row, columns
 from .columns import number, table, text
 from .names import attack_name, held, variant_names
@@ -86,4 +87,6 @@ def _verdict(row: Row, significant: bool) -> str:
         return "not compared"
     if not significant:
         return "no difference shown"
-    return "leaks more" if row.auc_minus_original > 0 else "leaks less"
+    if row.auc_minus_original > 0:
+        return "leaks more"
+    return "below another attack" if other_attack(row) else "leaks less"

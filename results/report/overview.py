@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
-from ..artifacts import sizes
+from ..artifacts import UNKNOWN, sizes
+from ..comparison.baselines import other_attack
 from ..metrics import resolution
 from ..null_control import outside_together, summarise
 from ..records import FPRS, ORIGINAL, Row
-from ..store import Results
+from ..store import Results, changed_since_published
 from .names import MULTIPLE, attack_name, held, signed, target_key
 
 
@@ -19,6 +21,7 @@ class Overview:
     """Sentences for the head of the page.
 
     Attributes:
+        doubts: what speaks against believing the page at all, a sentence each.
         attacked: what was attacked, and by what.
         found: what the rows say, counted.
         control: what the null control says, a sentence each; of several suites, of each apart.
@@ -26,6 +29,7 @@ class Overview:
         sure: how far the numbers carry, a sentence each.
     """
 
+    doubts: tuple[str, ...]
     attacked: str
     found: str
     control: tuple[str, ...]
@@ -42,7 +46,15 @@ def overview(results: Results, marked: frozenset[Row]) -> Overview:
     """
     control, passed = _control(results)
     rows = results.rows
-    return Overview(_attacked(rows), _found(rows, marked), control, passed, tuple(_sure(rows)))
+    doubts = tuple(_doubt(path) for path in changed_since_published(results))
+    return Overview(doubts, _attacked(rows), _found(rows, marked), control, passed, tuple(_sure(rows)))
+
+
+def _doubt(path: Path) -> str:
+    return (
+        f"{path.name} is not the file that its provenance names: it was changed after it was published. Run compleak "
+        "verify, which says what differs."
+    )
 
 
 def _control(results: Results) -> tuple[tuple[str, ...], bool | None]:
@@ -69,12 +81,13 @@ def _control(results: Results) -> tuple[tuple[str, ...], bool | None]:
 def _attacked(rows: Sequence[Row]) -> str:
     targets = set(map(target_key, rows))
     settings = {(r.framework, r.setting) for r in rows if r.technique != MULTIPLE and r.setting != ORIGINAL}
-    frameworks = sorted({name for name, _ in settings})
+    frameworks = sorted({name for name, _ in settings} - {UNKNOWN})
     attacks = {row.attack for row in rows}
     models, data = (sorted({getattr(row, name) for row in rows}) for name in ("model", "data"))
     members, others = map(_least, sizes(rows))
     halves = {row.attack for row in rows if row.partly_known}
-    compressed = f", compressed in {_count(len(settings), 'way')} for {_and(frameworks)}" if settings else ""
+    where = f" for {_and(frameworks)}" if frameworks else ""
+    compressed = f", compressed in {_count(len(settings), 'way')}{where}" if settings else ""
     return (
         f"{_and(models)}, trained on {_and(data)} ({_count(len(targets), 'target')}){compressed}. "
         f"{_count(len(attacks), 'attack')} had to tell {members} members, which a target was trained on, from "
@@ -95,7 +108,8 @@ def _least(numbers: Sequence[int]) -> str:
 
 
 def _found(rows: Sequence[Row], marked: frozenset[Row]) -> str:
-    compared = [row for row in rows if isinstance(row.auc_minus_original, float)]
+    differences = [row for row in rows if isinstance(row.auc_minus_original, float)]
+    compared = [row for row in differences if not other_attack(row)]
     if not compared:
         return "No row is compared with the original, so nothing can be said of what compression changes."
     more = [row for row in compared if row in marked and _difference(row) > 0]
@@ -103,7 +117,7 @@ def _found(rows: Sequence[Row], marked: frozenset[Row]) -> str:
     undecided = len(compared) - len(more) - len(less)
     words = (
         f"Of {_count(len(compared), 'row')} compared with the same attack on the original alone, "
-        f"{len(more):,} leak more and {len(less):,} leak less after Holm’s correction for all of them. "
+        f"{len(more):,} leak more and {len(less):,} leak less after Holm’s correction for all differences. "
     )
     if undecided:
         words += f"For the other {undecided:,} no difference is shown, which does not show that there is none. "
@@ -114,6 +128,10 @@ def _found(rows: Sequence[Row], marked: frozenset[Row]) -> str:
                 f"The largest {word} is that of {attack_name(most.attack)} on {_variant(most)}: "
                 f"{signed(_difference(most))} AUC. "
             )
+    if others := sorted(
+        {f"{attack_name(row.attack)} ({other_attack(row)})" for row in differences if other_attack(row)}
+    ):
+        words += f"Not counted, for they are compared with another attack: {_and(others)}."
     return words.strip()
 
 
@@ -157,7 +175,9 @@ def _difference(row: Row) -> float:
 
 def _variant(row: Row) -> str:
     models = held(row)
-    return f"{row.framework} {row.setting}" if len(models) == 1 else f"{len(models)} models together"
+    if len(models) > 1:
+        return f"{len(models)} models together"
+    return row.setting if row.framework == UNKNOWN else f"{row.framework} {row.setting}"
 
 
 def _count(n: int, noun: str) -> str:

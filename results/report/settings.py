@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from ..comparison.advice import Answer, answers
 from ..comparison.baselines import CompareError
 from ..comparison.compare import Comparison, compare
+from ..comparison.costs import shown_group
 from ..comparison.effects import Holding
 from ..metrics import ScoreError
 from ..store import Results
@@ -81,7 +82,7 @@ def _tell(comparison: Comparison) -> SideBySide:
                 cells.append((original.get(attack, "") if cost is comparison.original else "", ""))
         lines.append(
             Line(
-                cost.group, cost.group in front, tuple(cells),
+                shown_group(cost.group), cost.group in front, tuple(cells),
                 "" if cost.accuracy is None else f"{cost.accuracy:.3f}",
                 "" if cost.bytes_gzip is None else f"{cost.bytes_gzip / 1000:,.0f}",
             )

@@ -1,6 +1,7 @@
 """`compleak compare` from outside: what it prints and writes, and its exit codes."""
 
 import csv
+import hashlib
 import json
 import sys
 from dataclasses import dataclass
@@ -78,6 +79,29 @@ def test_one_run_is_answered_in_words(runs, compleak):
     text = " ".join(shown.stdout.split())
     assert "the smallest artifact that loses < 1 point of accuracy and leaks no more than the original is" in text
     assert "no artifact is shown" in " ".join(compleak("compare", str(runs / "today.csv")).stdout.split())
+
+
+def test_a_leaderboard_that_was_changed_by_hand_is_compared_with_a_warning(runs, compleak, tmp_path):
+    for name in ("yesterday.csv", "yesterday.scores.parquet"):
+        (tmp_path / name).write_bytes((runs / name).read_bytes())
+    named = {"rows": {"sha256": hashlib.sha256((runs / "yesterday.csv").read_bytes()).hexdigest()}}
+    (tmp_path / "yesterday.provenance.json").write_text(json.dumps({"suite": {}, "files": named}))
+    rows = tmp_path / "yesterday.csv"
+    assert compleak("compare", str(rows)).stderr == ""
+    rows.write_text(rows.read_text().replace(",200,", ",100,"))
+    for arguments in (["compare", str(rows)], ["compare", str(rows), "--json"], ["curve", str(rows)]):
+        shown = compleak(*arguments)
+        assert shown.returncode == 0
+        assert f"Warning: {rows} is not the file that its provenance names: run compleak verify." in shown.stderr
+    shown = compleak("report", str(rows), "-o", str(tmp_path / "page"))
+    assert "is not the file that its provenance names" in shown.stderr
+    assert "Changed after publication." in (tmp_path / "page" / "index.html").read_text()
+    assert "Changed after" not in _page(compleak, runs / "yesterday.csv", tmp_path / "sound")
+
+
+def _page(compleak, rows, folder):
+    assert compleak("report", str(rows), "-o", str(folder)).stderr == ""
+    return (folder / "index.html").read_text()
 
 
 def test_json_and_csv_hold_the_same_numbers(runs, compleak, tmp_path):

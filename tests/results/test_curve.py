@@ -1,12 +1,14 @@
 """The curve over shadows: which rows are held against which, and that the figures are those of the scores."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from compleak.benchmarks.cli import app
 from compleak.results.curve import contrasts, holds, points
-from compleak.results.curve_table import contrast_tables, point_tables
+from compleak.results.curve_table import _counted, contrast_tables, point_tables
 from compleak.results.leaderboard import write_leaderboard
 from compleak.results.metrics import auc
 from compleak.results.scores import Scores, write_pack
@@ -93,6 +95,57 @@ def test_tables_have_a_column_for_each_number_of_shadows_and_survive_markdown(re
         for line in written.splitlines()
         if "AUC" in line and line[0] == "|"
     )
+
+
+def words(text):
+    """The text's words; a folded one is two."""
+    return set(text.split())
+
+
+@pytest.mark.parametrize(("width", "intervals"), [(80, True), (70, False), (200, True)])
+def test_tables_fit_the_terminal_without_a_folded_word(results, monkeypatch, width, intervals):
+    monkeypatch.setenv("COLUMNS", str(width))
+    run = CliRunner().invoke(app, ["curve", str(results.path)])
+    assert run.exit_code == 0, run.output
+    assert max(map(len, run.output.splitlines())) <= width
+    assert {"compleak-nr-train2-rf", "joint-online-nr", "clustering-k16", "original"} <= words(run.output)
+    assert ("AUC (95 %)" in run.output) is intervals
+    assert ("Intervals are left out: they need" in run.output) is not intervals
+    for p in points(results.rows):
+        assert f"{p.auc:.3f}" in words(run.output)
+
+
+def test_a_table_of_nothing_is_one_line(make_row, tmp_path):
+    write_leaderboard([make_row(**{"tpr_at_0.1pct": "n/a"}, baseline_sha256="")], tmp_path / "q.csv")
+    run = CliRunner().invoke(app, ["curve", str(tmp_path / "q.csv")])
+    assert "TPR at FPR 0.1 %: n/a, too few non-members for so low a rate." in run.output
+    assert run.output.count("compleak-nr-train2-rf") == 2 and "p < 0.05" not in run.output
+
+
+def test_one_of_anything_is_one_and_none_are_many(make_row):
+    assert _counted((0, 1, 2)) == ("0 shadows", "1 shadow", "2 shadows")
+
+
+def test_a_framework_that_nobody_knows_is_not_named(make_row):
+    row = make_row(framework="unknown", setting="int8", access="original+compressed")
+    assert holds(row) == "original and int8"
+    several = {
+        "framework": "unknown",
+        "technique": "multiple",
+        "setting": "original;a;b",
+        "access": "multiple+original",
+    }
+    assert holds(make_row(**several)) == "original and 2 compressed"
+
+
+def test_the_tables_of_the_documentation_are_those_of_the_published_rows():
+    root = Path(__file__).parents[2]
+    published = open_results(root / "results" / "leaderboards" / "power-fashion-v1.csv")
+    text = (root / "docs" / "power.md").read_text()
+    tables = [*point_tables(points(published.rows)), *contrast_tables(contrasts(published))]
+    assert [line for line in text.splitlines() if line.startswith("### ")] == [f"### {t.title}" for t in tables]
+    for table in tables:
+        assert table.markdown() in text + "\n"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Results are read alike from a run's folder and from a published file, and never without their scores."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from compleak.results.leaderboard import write_leaderboard
 from compleak.results.scores import ScoreError, Scores, read_pack, write_pack, write_scores
-from compleak.results.store import ResultsError, open_results, open_together
+from compleak.results.store import ResultsError, changed_since_published, open_results, open_together
 
 
 def scores(attack="a", shift=0.0):
@@ -84,6 +85,49 @@ def test_some_may_be_named_from_here_and_some_from_the_root(tmp_path, make_row, 
     monkeypatch.chdir(tmp_path)
     assert open_together([Path("one/quick.csv"), tmp_path / "two" / "quick.csv"]).path == tmp_path
     assert open_together([Path("one/quick.csv"), Path("two/quick.csv")]).path == tmp_path
+
+
+def test_a_runs_own_leaderboard_stands_for_its_folder_and_its_control_for_nothing(tmp_path, make_row):
+    run = tmp_path / "run"
+    write_scores(scores(), run / "nodes/attack/1/t.parquet")
+    write_leaderboard([make_row(scores_sha256=scores().sha256)], run / "leaderboard.csv")
+    write_leaderboard([make_row()], run / "null_control.csv")
+    assert open_results(run / "leaderboard.csv").path == run / "leaderboard.csv"  # no suite, so no run
+    (run / "suite.yaml").write_text("name: quick\n")
+    results = open_results(run / "leaderboard.csv")
+    assert results.path == run and len(results.null_rows) == 1
+    assert results.scores_of(results.rows[0]).attack == "a"
+    with pytest.raises(ResultsError, match=r"null control of a run. Give the run's folder: .*run$"):
+        open_results(run / "null_control.csv")
+    (run / "leaderboard.provenance.json").write_text("{}")
+    assert open_results(run / "leaderboard.csv").path == run / "leaderboard.csv"
+
+
+@pytest.mark.parametrize(("suffix", "what"), [("null", "the null control"), ("summary", "the means over targets")])
+def test_what_lies_beside_a_leaderboard_names_the_leaderboard(tmp_path, make_row, suffix, what):
+    rows = tmp_path / "crops-0.5-v1.csv"
+    write_leaderboard([make_row()], rows)
+    write_leaderboard([make_row()], tmp_path / f"crops-0.5-v1.{suffix}.csv")
+    with pytest.raises(ResultsError, match=f"is {what} of a published leaderboard. Give the leaderboard: {rows}"):
+        open_results(tmp_path / f"crops-0.5-v1.{suffix}.csv")
+    assert open_results(rows).path == rows
+
+
+def test_a_file_that_was_changed_after_publication_is_found(tmp_path, make_row):
+    rows, null, notes = (tmp_path / f"q{suffix}" for suffix in (".csv", ".null.csv", ".provenance.json"))
+    for file in (rows, null):
+        write_leaderboard([make_row()], file)
+    assert changed_since_published(open_results(rows)) == []
+    named = {role: {"sha256": sha256(file.read_bytes()).hexdigest()} for role, file in (("rows", rows), ("null", null))}
+    notes.write_text(json.dumps({"suite": {}, "files": named}))
+    assert changed_since_published(open_results(rows)) == []
+    for file in (null, rows):
+        file.write_text(file.read_text().replace("0.8125", "0.9125"))
+    assert changed_since_published(open_results(rows)) == [rows, null]
+    write_leaderboard([make_row(suite="other")], tmp_path / "other.csv")
+    assert changed_since_published(open_together([rows, tmp_path / "other.csv"])) == [rows, null]
+    notes.write_text(json.dumps({"suite": {}, "files": ["rows"]}))
+    assert rows in changed_since_published(open_results(rows))
 
 
 def test_scores_that_are_not_kept_are_said_to_be_missing(tmp_path, make_row):

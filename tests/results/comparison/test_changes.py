@@ -75,7 +75,7 @@ def test_what_cannot_be_paired_is_compared_unpaired_and_said_to_be(run, how):
     # Newcombe's square-and-add, written out.
     low = now.auc - was.auc - ((now.auc - now.auc_low) ** 2 + (was.auc_high - was.auc) ** 2) ** 0.5
     assert change.auc.low == pytest.approx(low)
-    assert "1 of 1 rows are compared unpaired" in " ".join(found.notes)
+    assert "1 of 1 row compared unpaired" in " ".join(found.notes)
 
 
 def test_growth_beyond_the_margin_is_a_regression_and_within_it_is_none(run):

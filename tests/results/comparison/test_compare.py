@@ -9,7 +9,7 @@ from rich.console import Console
 from compleak.results.comparison.advice import answers
 from compleak.results.comparison.compare import ATTACKS, CompareError, compare
 from compleak.results.comparison.compare_table import comparison_table
-from compleak.results.comparison.margins import most_lost
+from compleak.results.comparison.margins import apart, most_lost
 from compleak.results.delong import delong_interval
 from compleak.results.leaderboard import write_leaderboard
 from compleak.results.scores import ScoreError, Scores, write_pack
@@ -78,6 +78,13 @@ def gaussian(seed, shift, n=1000, like=None, noise=0.02):
     if like is not None:
         return scores(like.score + noise * rng.normal(size=2 * n) + shift * like.member)
     return scores(rng.normal(size=2 * n) + shift * np.repeat([1, 0], n))
+
+
+def shown(comparison):
+    """What a terminal shows, in one line."""
+    out = io.StringIO()
+    Console(file=out, width=80).print(comparison_table(comparison, answers(comparison)))
+    return " ".join(out.getvalue().split())
 
 
 # Of 16 pairs (member, non-member), the first orders 12 rightly, the second 14, the third 10.
@@ -182,6 +189,119 @@ def test_no_significance_is_no_proof(made):
     assert needed <= said < 1.1 * needed
 
 
+NO_SIZE = {"bytes": None, "bytes_gzip": None}
+
+
+def test_without_sizes_every_artifact_that_qualifies_is_named_and_the_others_are_given_reasons(made):
+    settings = {
+        "quantization-int8-static": (0.0, 0.0, SAFE | NO_SIZE),
+        "clustering-k16": (0.0, 0.0, SAFE | NO_SIZE),
+        "pruning-global-0.6": (0.3, 0.0, {"accuracy": 0.77, "agreement": 0.9} | NO_SIZE),
+    }
+    (comparison,) = compare(whole(made, settings), attacks=[NR])
+    (answer,) = answers(comparison)
+    assert answer.chosen == ""
+    assert answer.unsized == ("tflite clustering-k16", "tflite quantization-int8-static")
+    assert "sizes are unknown, so no smallest can be named: give model files" in answer.text
+    assert (
+        "Shown to lose < 1 point of accuracy and to leak no more than the original: tflite clustering-k16"
+        in answer.text
+    )
+    assert "; tflite quantization-int8-static (accuracy unchanged, at most 0." in answer.text
+    (other,) = answer.passed_over
+    assert (other.group, other.size) == ("tflite pruning-global-0.6", None)
+    assert [reason.split(":")[0] for reason in other.reasons] == ["loses 3 points of accuracy", "leaks more"]
+    assert "Not shown to qualify: tflite pruning-global-0.6 (size unknown): loses 3 points" in shown(comparison)
+
+
+def test_of_an_artifact_without_size_beside_some_with_one_it_is_said_that_it_qualifies(made):
+    settings = SETTINGS | {"quantization-dynamic": (0.0, 0.0, SAFE | {"framework": "unknown"})}
+    (comparison,) = compare(whole(made, settings), attacks=[NR])
+    (answer,) = answers(comparison)
+    assert (answer.chosen, answer.unsized) == ("tflite clustering-k16", ("unknown quantization-dynamic",))
+    assert "Of unknown size, but shown to lose < 1 point of accuracy" in answer.text
+    assert "the original: quantization-dynamic (" in answer.text
+    assert "unknown quantization" not in shown(comparison)
+
+
+REFERENCE = {"access": "original+compressed", "baseline": "lm-loss on the original"}
+
+
+def test_beside_another_attack_nothing_leaks_less_and_nothing_is_shown_to_leak_no_more(made):
+    loss, weak = gaussian(1, 2.0), gaussian(2, 0.3)
+    made.add("original", "lm-loss", loss, access="one-model")
+    made.add("clustering-k16", "lm-loss", gaussian(3, 0.0, like=loss), loss, access="one-model", **SAFE)
+    made.add("clustering-k16", "lm-reference-compressed", weak, loss, **SAFE, **REFERENCE)
+    (comparison,) = compare(made.open())
+    effects = {e.attack: e for e in comparison.effects}
+    below = effects["lm-reference-compressed"]
+    assert (below.verdict, below.beside) == ("no more", "lm-loss on the original")
+    assert below.high < -0.1 and below.p_holm < 1e-3
+    assert effects["lm-loss"].beside == ""
+    alone, both = answers(comparison)
+    assert alone.chosen == "tflite clustering-k16"
+    assert both.chosen == "" and "no answer" in both.text
+    assert "can only be held against another attack (lm-loss on the original)" in both.text
+    assert "lm-reference-compressed, beside lm-loss on the original" in shown(comparison)
+    assert "lm-loss, beside the same on the original" in shown(comparison)
+
+
+def test_to_leak_more_than_another_attack_counts_and_the_same_attack_still_decides(made):
+    loss, sr = gaussian(1, 0.5), gaussian(4, 0.7)
+    for setting, strength in (("clustering-k16", 2.0), ("quantization-int8-static", 0.1)):
+        own = gaussian(5, 0.0, like=sr)
+        made.add(
+            setting, "lm-sr-rf", own, sr, access="original+compressed", baseline="lm-sr-rf with the original", **SAFE
+        )
+        made.add(setting, "lm-reference-compressed", gaussian(6, strength), loss, **SAFE, **REFERENCE)
+    (comparison,) = compare(made.open())
+    (answer,) = answers(comparison)
+    assert answer.chosen == "tflite quantization-int8-static"
+    (other,) = answer.passed_over
+    assert "under lm-reference-compressed, beside lm-loss on the original" in other.reasons[0]
+
+
+def test_of_several_targets_the_answer_says_that_it_goes_by_the_worst(made):
+    one = {
+        "quantization-int8-static": (0.0, 0.0, SAFE),
+        "clustering-k16": (0.0, 0.0, {"accuracy": 0.77, "agreement": 0.9}),
+    }
+    whole(made, one, ("target-0", "target-1"))
+    made.rows = [
+        r.model_copy(update={"accuracy": 0.8}) if (r.target, r.setting) == ("target-0", "clustering-k16") else r
+        for r in made.rows
+    ]
+    (answer, _) = answers(compare(made.open())[0])
+    assert "accuracy of the worst target unchanged" in answer.text and "AUC of the worst target at most" in answer.text
+    assert "loses 3 points of accuracy in the worst target" in answer.passed_over[0].reasons
+    (single, _) = answers(compare(whole(Made(made.make_row, made.path), one))[0])
+    assert "worst target" not in single.text
+
+
+def test_no_number_is_rounded_to_the_limit_that_it_misses(made):
+    assert [apart(x, 1.0, 1) for x in (1.04, 0.97, 1.0, 1.4, 1.0004)] == ["1.04", "0.97", "1.0", "1.4", "1.0004"]
+    assert apart(0.01 + 1e-4, 0.01, 3, "+") == "+0.0101"
+    nr = gaussian(1, 0.7)
+    made.add("original", NR, nr)
+    made.add("clustering-k16", NR, nr, nr, accuracy=0.7972, agreement=0.99)
+    (comparison,) = compare(made.open())
+    bound = 100 * comparison.costs[0].most_lost
+    assert 1 < bound < 1.05
+    (reason,) = answers(comparison)[0].passed_over[0].reasons
+    assert f"but up to {bound:.2f} points may be lost" in reason
+
+
+def test_few_of_anything_are_not_many(made):
+    nr = gaussian(1, 0.7)
+    made.add("original", NR, nr)
+    made.add("clustering-k16", NR, gaussian(2, 0.0, like=nr), nr, **SAFE)
+    text = shown(compare(made.open())[0])
+    assert "1 groups" not in text and "or more" not in text and "worst target" not in text
+    assert "(1 target, 1,000 members and 1,000 non-members)" in text
+    made.add("original", NR, nr, target="target-1", n_members=900)
+    assert "(2 targets, at least 900 members and 1,000 non-members)" in shown(compare(made.open())[0])
+
+
 def test_attacks_at_chance_decide_nothing(made):
     blind = gaussian(1, 0.0)
     made.add("original", NR, blind, auc_low=0.48)
@@ -191,7 +311,7 @@ def test_attacks_at_chance_decide_nothing(made):
     (answer,) = answers(comparison)
     assert answer.chosen == ""
     assert "no answer" in answer.text
-    assert "find no members" in answer.text
+    assert "finds no members in the original or in any artifact" in answer.text
 
 
 def test_where_nothing_leaks_an_answer_is_rare(made):
@@ -356,7 +476,9 @@ def test_mistakes_are_answered(made, arguments, message):
 
 def test_nothing_to_compare_and_scores_that_are_gone(made):
     made.add("original", NR, gaussian(1, 0.7))
-    with pytest.raises(CompareError, match="no row that could be compared"):
+    with pytest.raises(
+        CompareError, match=r"no row that could be compared with 'original'\. It has rows of uncompressed models only"
+    ):
         compare(made.open())
     made.rows.clear()
     whole(made, SETTINGS)

@@ -12,6 +12,7 @@ from compleak.results.leaderboard import write_leaderboard
 from compleak.results.report.configuration import configuration
 from compleak.results.report.examples import examples
 from compleak.results.report.labels import labels
+from compleak.results.report.leaderboard import leaderboard
 from compleak.results.report.models import models
 from compleak.results.report.overview import overview
 from compleak.results.report.settings import side_by_side
@@ -59,6 +60,24 @@ def test_the_overview_counts_targets_and_all_of_their_examples(encoders):
     assert "200 non-members cannot show so low a rate" in sure
     one = overview(Results(Path("x.csv"), tuple(encoders[:2])), frozenset())
     assert "There is one target" in " ".join(one.sure)
+
+
+def test_rows_beside_another_attack_are_not_counted_as_beside_the_same(make_row):
+    cells = {"auc_minus_original": -0.2, "auc_minus_original_low": -0.3, "auc_minus_original_high": -0.1}
+    same = make_row(attack="lm-sr-rf", baseline="lm-sr-rf with the original in place of each compressed model", **cells)
+    other = make_row(attack="lm-reference-compressed", baseline="lm-loss on the original", **cells)
+    found = overview(Results(Path("x.csv"), (same, other)), frozenset((same, other))).found
+    assert found.startswith("Of 1 row compared with the same attack on the original alone, 0 leak more and 1 leak less")
+    assert "compared with another attack: lm-reference-compressed (lm-loss on the original)" in found
+    made = leaderboard((same, other), frozenset((same, other)))
+    column = next(c for c in made["columns"] if c["title"] == "Than the original")
+    assert [column["values"][code] for code in column["codes"]] == ["leaks less", "below another attack"]
+
+
+def test_a_framework_that_nobody_knows_is_not_named(make_row):
+    row = make_row(framework="unknown", setting="int8", auc_minus_original=0.2)
+    said = overview(Results(Path("x.csv"), (row,)), frozenset((row,)))
+    assert "compressed in 1 way." in said.attacked and "on int8: +0.200 AUC" in said.found
 
 
 def test_targets_of_other_sizes_are_said_to_differ(make_row):

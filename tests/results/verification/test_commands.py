@@ -36,6 +36,13 @@ def test_the_files_beside_a_leaderboard_stand_for_it(compleak, board):
     assert (code, out.count("verified")) == (0, 1)
 
 
+def test_a_runs_own_leaderboard_stands_for_its_folder(compleak, run):
+    for name in ("leaderboard.csv", "null_control.csv"):
+        code, out, _ = compleak("verify", run / name)
+        assert code == 0
+        assert out.startswith(f"{run}: verified; 6 rows") or f"\n{run}: verified; 6 rows" in out
+
+
 def test_verify_names_every_disagreement(compleak, board):
     text = board.read_text().replace("note 0", "note 9").replace(",0.9,", ",0.8,")
     board.write_text(text)
