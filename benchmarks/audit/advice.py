@@ -9,8 +9,8 @@ from ...results.comparison.margins import most_lost
 from ...results.metrics import resolution
 from ...results.records import FPRS
 from .judgement import Judged, findings, headline, leaks, shifted, suspicious
+from .words import precision
 
-HALF_WIDTH = 0.02
 SMALL_LOSS = 0.01
 _LEVEL = 0.95
 _GAP = 0.05
@@ -38,13 +38,7 @@ def limits(judged: Judged) -> Iterator[str]:
                 f"intervals are wide{wide}; {round(10 / fpr):,} make it steady."
             )
     widest = max(headline(rows).values(), key=lambda row: row.auc_high - row.auc_low)
-    half = (widest.auc_high - widest.auc_low) / 2
-    if half > HALF_WIDTH:
-        factor = (half / HALF_WIDTH) ** 2
-        yield (
-            f"AUC is known to ±{half:.3f}; ±{HALF_WIDTH:g} takes about {_rounded(factor * subject.members):,} members "
-            f"and {_rounded(factor * subject.nonmembers):,} non-members."
-        )
+    yield from precision(widest, subject.members, subject.nonmembers)
     if rows[0].shadows == 0:
         yield (
             "How much an attacker with shadow models gets: fixed formulas are the weakest attacks, so what they find "
@@ -53,13 +47,6 @@ def limits(judged: Judged) -> Iterator[str]:
     if judged.blind.auc is None:
         yield "Whether members and non-members look alike: only their labels were seen, not the inputs."
     yield "How much another training of the same model would leak: one model is one draw."
-
-
-def _rounded(count: float) -> int:
-    """Two significant digits, upwards."""
-    digits = max(0, len(str(int(count))) - 2)
-    unit: int = 10**digits
-    return -(-int(count) // unit) * unit
 
 
 def advice(judged: Judged) -> Iterator[str]:

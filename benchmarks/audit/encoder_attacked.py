@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 
 from ...attacks.encoder.access import EncoderError
 from ...attacks.observations import ORIGINAL, Observations
-from ...attacks.protocol import Attack
 from ...attacks.registry import ATTACKS, make_attack
 from ...results.metrics import ScoreError
 from ...results.scores import Scores
 from ..nodes import derived_seed
+from ..stages.attack import fit_heard
 from . import AuditError
 from .attacked import TARGET
 from .encoder_questions import Asked, Tell
@@ -101,7 +100,8 @@ def attack_encoder(
     for place, name in enumerate(chosen, start=1):
         if name not in refusals:
             try:
-                attack, notes[name] = _fitted(name, seed, fitted_on)
+                attack = make_attack(name, derived_seed(seed, "attack", name))
+                notes[name] = sorted(fit_heard(attack, fitted_on))
                 score, threshold = attack.score(attacked), attack.threshold
                 # Membership joins the scores only here, after the attack is done.
                 about = {"target": TARGET, "variant": ORIGINAL, "attack": name}
@@ -113,14 +113,3 @@ def attack_encoder(
         reasons = "; ".join(f"{name}: {reason}" for name, reason in refusals.items())
         raise AuditError(f"None of the attacks can be made on this encoder. {reasons}")
     return EncoderAttacked(tuple(kept), notes, refusals)
-
-
-def _fitted(name: str, seed: int, known: Observations) -> tuple[Attack, list[str]]:
-    """The attack, and what it has to say of itself, which belongs to its row."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        attack = make_attack(name, derived_seed(seed, "attack", name)).fit(known)
-        attack.threshold  # noqa: B018  calibrated here, so that what it warns of is heard
-    for other in (w for w in caught if w.category is not UserWarning):
-        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    return attack, sorted({str(w.message) for w in caught if w.category is UserWarning})

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 
 from ...results.metrics import resolution
 from ...results.null_control import outside_together
 from ...results.records import FPRS, Row
 from .blind import Blind
 from .encoder_images import Shape
+from .words import laid_out, precision
 
-WIDTH = 100
-HALF_WIDTH = 0.02
 _NO_FIGURE = 0.9
 
 
@@ -68,19 +66,7 @@ def summarise(found: Findings) -> str:
         ("Warnings and checks", list(_warnings(found))),
         ("What to do next", list(_advice(found))),
     ]
-    for heading, body in parts:
-        if body:
-            lines += ["", heading, *(line for text in body for line in _folded(text))]
-    return "\n".join(lines) + "\n"
-
-
-def _folded(text: str) -> list[str]:
-    """A paragraph as an indented item; lines of the table, which begin with spaces, stay as they are."""
-    if not text or text.startswith("  "):
-        return [text]
-    tied = text.replace(" %", "\N{NO-BREAK SPACE}%")
-    lines = wrap(tied, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+    return laid_out(lines, parts)
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:
@@ -159,13 +145,7 @@ def _limits(found: Findings) -> Iterator[str]:
                 f"{label}: rests on fewer than 10 false alarms among the {stands.n_nonmembers:,} non-members that were "
                 f"attacked; {20 * round(1 / fpr):,} non-members in all make it steady."
             )
-    half = (stands.auc_high - stands.auc_low) / 2
-    if half > HALF_WIDTH:
-        factor = (half / HALF_WIDTH) ** 2
-        yield (
-            f"AUC is known to ±{half:.3f}; ±{HALF_WIDTH:g} takes about {_rounded(factor * found.members):,} members "
-            f"and {_rounded(factor * found.nonmembers):,} non-members."
-        )
+    yield from precision(stands, found.members, found.nonmembers)
     yield (
         "What somebody finds who knows no members: these attackers know half of them. Attackers with shadow encoders, "
         "of one's own training, are another matter, and the two are never compared."
@@ -175,12 +155,6 @@ def _limits(found: Findings) -> Iterator[str]:
         "and these are a guess, unless you stated them (--view-scale, --jitter)."
     )
     yield "How much another training of the same encoder would leak, or a compressed version: one encoder is one draw."
-
-
-def _rounded(count: float) -> int:
-    """Two significant digits, upwards."""
-    unit: int = 10 ** max(0, len(str(int(count))) - 2)
-    return -(-int(count) // unit) * unit
 
 
 def _warnings(found: Findings) -> Iterator[str]:

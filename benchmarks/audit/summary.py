@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
 from ...attacks.observations import ORIGINAL
 from ...results.comparison.effects import Verdict
@@ -24,8 +23,8 @@ from .judgement import (
     turned,
     unlearnt,
 )
+from .words import laid_out
 
-WIDTH = 100
 _GROUP = {True: "members", False: "non-members"}
 _VERDICTS: dict[Verdict, str] = {
     "less": "{variant} leaks less than the original",
@@ -51,20 +50,7 @@ def summarise(judged: Judged, notes: Sequence[str], title: str) -> str:
         ("Warnings and checks", list(_warnings(judged, notes))),
         ("What to do next", list(advice(judged))),
     ]
-    lines = [title]
-    for heading, body in parts:
-        if body:
-            lines += ["", heading, *(line for text in body for line in _folded(text))]
-    return "\n".join(lines) + "\n"
-
-
-def _folded(text: str) -> list[str]:
-    """A paragraph as an indented item; lines of the table, which begin with spaces, stay as they are."""
-    if not text or text.startswith("  "):
-        return [text]
-    tied = text.replace(" %", "\N{NO-BREAK SPACE}%")
-    lines = wrap(tied, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+    return laid_out([title], parts)
 
 
 def _holding(row: Row) -> str:

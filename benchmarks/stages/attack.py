@@ -69,7 +69,7 @@ def run(job: Job) -> None:
     notes: set[str] = set()
     if (seed := config.get("known_seed")) is None:
         attack: Attack = make(**config["arguments"], **more)
-        notes |= _fit(attack, observations.select(models=config["shadows"]))
+        notes |= fit_heard(attack, observations.select(models=config["shadows"]))
         if hasattr(attack, "held_out"):
             np.save(job.out / HELD_OUT, attack.held_out, allow_pickle=False)
         for target, ids in targets.items():
@@ -79,7 +79,7 @@ def run(job: Job) -> None:
             of_target = observations.select(models=[target], examples=ids)
             known = known_half(of_target.member[0], seed)
             attack = make(**config["arguments"])
-            notes |= _fit(attack, of_target.select(examples=ids[known]).all_calibration())
+            notes |= fit_heard(attack, of_target.select(examples=ids[known]).all_calibration())
             _score(job, attack, observations, target, ids[~known])
     job.write("notes.json", sorted(notes))
 
@@ -97,7 +97,7 @@ def known_half(member: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
     return known
 
 
-def _fit(attack: Attack, shadows: Observations) -> set[str]:
+def fit_heard(attack: Attack, shadows: Observations) -> set[str]:
     """Fit, and say what the attack has to say of itself, which belongs to its row."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
