@@ -3,6 +3,7 @@
 ``readers``, ``tables`` and ``examples`` read what the user has, ``models`` runs model files, ``subject`` puts the
 outputs in one form; ``groups`` and ``independence`` refuse what is there twice; ``formulas`` and ``attacked`` attack,
 ``blind`` doubts; ``judgement`` decides what it means, ``summary`` and ``advice`` put it into words.
+Encoders are audited in ``encoder``.
 """
 
 LEAST_RESAMPLES = 100

@@ -70,10 +70,10 @@ def audit_encoder_command(
 
     compleak audit-encoder my-vit --members seen --nonmembers unseen --attack encodermi-t-known --jitter 0
     """
-    from ..audit.encoder_attacked import check_attacks
-    from ..audit.encoder_images import check_paths, read_images
-    from ..audit.encoder_questions import Questions
-    from ..audit.encoders import audit_encoder, load_encoder
+    from ..audit.encoder.attacked import check_attacks
+    from ..audit.encoder.audit import audit_encoder, load_encoder
+    from ..audit.encoder.images import check_paths, read_images
+    from ..audit.encoder.questions import Questions
     from ..audit.folder import check_place
 
     check_attacks(attack or [])

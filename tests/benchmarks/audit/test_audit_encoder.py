@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from compleak.attacks.encoder.attack import EncoderAttack
 from compleak.benchmarks.audit import AuditError
-from compleak.benchmarks.audit.encoder_attacked import KNOWN_ATTACKS
-from compleak.benchmarks.audit.encoder_images import read_images, tiles
-from compleak.benchmarks.audit.encoder_questions import Questions
-from compleak.benchmarks.audit.encoders import Encoder, audit_encoder
+from compleak.benchmarks.audit.encoder.attacked import KNOWN_ATTACKS
+from compleak.benchmarks.audit.encoder.audit import Encoder, audit_encoder
+from compleak.benchmarks.audit.encoder.images import read_images, tiles
+from compleak.benchmarks.audit.encoder.questions import Questions
 from compleak.benchmarks.cli import app, main
 from compleak.models.inputs import Normalization
 from compleak.results.publishing.verify import verify

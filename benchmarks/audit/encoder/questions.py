@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ...attacks.encoder.access import CountedEncoder, EncoderAccess, EncoderError
-from ...attacks.encoder.crops import CropRecipe
-from ...attacks.encoder.encodermi import view_cosines
-from ...attacks.encoder.partcrop import query_partcrop
-from ...attacks.info import Answer
-from ...models.encoders.recipe import EncoderRecipe
-from ...models.encoders.views import query_views
-from ...models.inputs import Normalization
-from ..nodes import derived_seed
-from . import AuditError
-from .encoder_images import Pixels
+from ....attacks.encoder.access import CountedEncoder, EncoderAccess, EncoderError
+from ....attacks.encoder.crops import CropRecipe
+from ....attacks.encoder.encodermi import view_cosines
+from ....attacks.encoder.partcrop import query_partcrop
+from ....attacks.info import Answer
+from ....models.encoders.recipe import EncoderRecipe
+from ....models.encoders.views import query_views
+from ....models.inputs import Normalization
+from ...nodes import derived_seed
+from .. import AuditError
+from .images import Pixels
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...results.metrics import resolution
-from ...results.null_control import outside_together
-from ...results.records import FPRS, Row
-from .blind import Blind
-from .encoder_images import Shape
-from .words import laid_out, precision
+from ....results.metrics import resolution
+from ....results.null_control import outside_together
+from ....results.records import FPRS, Row
+from ..blind import Blind
+from ..words import laid_out, precision
+from .images import Shape
 
 _NO_FIGURE = 0.9
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...attacks.encoder.access import EncoderError
-from ...attacks.observations import ORIGINAL, Observations
-from ...attacks.registry import ATTACKS, make_attack
-from ...results.metrics import ScoreError
-from ...results.scores import Scores
-from ..nodes import derived_seed
-from ..stages.attack import fit_heard
-from . import AuditError
-from .attacked import TARGET
-from .encoder_questions import Asked, Tell
+from ....attacks.encoder.access import EncoderError
+from ....attacks.observations import ORIGINAL, Observations
+from ....attacks.registry import ATTACKS, make_attack
+from ....results.metrics import ScoreError
+from ....results.scores import Scores
+from ...nodes import derived_seed
+from ...stages.attack import fit_heard
+from .. import AuditError
+from ..attacked import TARGET
+from .questions import Asked, Tell
 
 KNOWN_ATTACKS = tuple(
     name

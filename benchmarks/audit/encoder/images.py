@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from . import AuditError
-from .blind import fingerprint
-from .examples import IMAGES, INPUTS, read_image
-from .readers import read_arrays
+from .. import AuditError
+from ..blind import fingerprint
+from ..examples import IMAGES, INPUTS, read_image
+from ..readers import read_arrays
 
 Pixels = NDArray[np.uint8]
 """uint8 [images, height, width, channels]."""

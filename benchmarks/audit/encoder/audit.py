@@ -1,8 +1,8 @@
 """``compleak audit-encoder``: what a pre-trained encoder gives away about the images that it was trained on.
 
 No shadow encoders are needed: every attack is told who is a member in one half of the images, and is judged on the
-other half (access ``partial-known``; Zhu et al., CCS 2024). ``encoder_images`` reads, ``encoder_questions`` asks,
-``encoder_attacked`` attacks, and ``encoder_summary`` puts it into words.
+other half (access ``partial-known``; Zhu et al., CCS 2024). ``images`` reads, ``questions`` asks,
+``attacked`` attacks, and ``summary`` puts it into words.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import __version__
-from ...attacks.encoder.access import EncoderAccess
-from ...attacks.observations import ORIGINAL
-from ...attacks.registry import ATTACKS
-from ...models.inputs import Normalization
-from ...results.publishing.provenance import recipe_sha256
-from ...results.records import SCHEMA_VERSION, Row, bootstrap_seed, evaluate
-from ...results.scores import Scores
-from ..nodes import derived_seed
-from ..runner import versions
-from ..stages.attack import known_half
-from . import LEAST_RESAMPLES, AuditError
-from .api import Audit
-from .attacked import TARGET
-from .blind import blind_test
-from .encoder_attacked import KNOWN_ATTACKS, attack_encoder, check_attacks
-from .encoder_images import Pixels, Shape, check_apart, check_images, distinct, tiles
-from .encoder_questions import Questions, Tell, ask, check_installed
-from .encoder_summary import Findings, summarise
-from .folder import check_place
-from .names import checked_name
-from .rows import SUITE, UNKNOWN_SEED, Header
+from .... import __version__
+from ....attacks.encoder.access import EncoderAccess
+from ....attacks.observations import ORIGINAL
+from ....attacks.registry import ATTACKS
+from ....models.inputs import Normalization
+from ....results.publishing.provenance import recipe_sha256
+from ....results.records import SCHEMA_VERSION, Row, bootstrap_seed, evaluate
+from ....results.scores import Scores
+from ...nodes import derived_seed
+from ...runner import versions
+from ...stages.attack import known_half
+from .. import LEAST_RESAMPLES, AuditError
+from ..api import Audit
+from ..attacked import TARGET
+from ..blind import blind_test
+from ..folder import check_place
+from ..names import checked_name
+from ..rows import SUITE, UNKNOWN_SEED, Header
+from .attacked import KNOWN_ATTACKS, attack_encoder, check_attacks
+from .images import Pixels, Shape, check_apart, check_images, distinct, tiles
+from .questions import Questions, Tell, ask, check_installed
+from .summary import Findings, summarise
 
 HEADLINE = "encodermi-t-known"
 """Stands for the encoder wherever it can be run: fixed before anything is measured."""
@@ -78,8 +78,8 @@ def load_encoder(name: str, device: str = "cpu") -> Encoder:
     """
     import torch
 
-    from ...models.data import DataError
-    from ...models.encoders.hub import load_hub_encoder
+    from ....models.data import DataError
+    from ....models.encoders.hub import load_hub_encoder
 
     try:
         place = torch.device(device)
