@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from .commands.curve import curve_command
 from .commands.publish import publish_command
 from .commands.report import report_command
 from .commands.verify import verify_command
+from .executors import default_workers
 
 if TYPE_CHECKING:
     from .schema import Suite
@@ -225,11 +225,6 @@ def data_fetch(
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DataError(f"Unknown data set {name!r}.{hint} Known: {', '.join(DATASETS)}.")
     console.print(escape(f"{name} is ready: {fetch(name, source)}"), soft_wrap=True)
-
-
-def default_workers() -> int:
-    """One worker for each core this process may use, at most 8."""
-    return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 
 
 def _name(asked: str, suites: Mapping[str, Suite]) -> str:

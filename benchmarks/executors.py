@@ -26,6 +26,11 @@ class InProcessExecutor(Executor):
         return future
 
 
+def default_workers() -> int:
+    """One worker for each core this process may use, at most 8."""
+    return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+
+
 def make_executor(workers: int, threads: int = 1) -> Executor:
     """An executor for ``workers`` nodes at a time, of ``threads`` threads each; 0 workers means this process."""
     # The number of threads decides the last bits of sums; children inherit it before any library starts.

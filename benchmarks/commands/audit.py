@@ -211,7 +211,7 @@ def _of_files(
     from ..audit.layout import by_name, layout_of
     from ..audit.names import named_paths
     from ..audit.readers import SUFFIXES
-    from ..cli import default_workers
+    from ..executors import default_workers
 
     models = {**({ORIGINAL: original} if original is not None else {}), **named_paths("--compressed", compressed)}
     if dumped := [path for path in models.values() if path.suffix in SUFFIXES]:

@@ -11,7 +11,8 @@ from .catalog import DATASETS
 from .config import DataConfig
 from .pool import DataError, Pool, SourceName, read_pool, save_pool
 from .text_catalog import TextDatasetInfo, TextHub
-from .texts import Texts, build_text_pool
+from .text_pool import build_text_pool
+from .texts import Texts
 from .tokenizers import TextTokenizer, load_tokenizer
 
 LENGTH = 64

@@ -8,7 +8,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from compleak.models.data import DataError, normalization
 from compleak.models.data.pool import read_pool, save_pool
-from compleak.models.data.texts import Texts, build_text_pool
+from compleak.models.data.text_pool import build_text_pool
+from compleak.models.data.texts import Texts
 from compleak.models.data.tokenizers import BEGIN, TextTokenizer, train_bpe
 
 WORDS = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "one": 4, "two": 5, "three": 6, "four": 7, "five": 8}
