@@ -94,9 +94,10 @@ def test_an_encoder_is_asked_about_its_own_examples_only():
         assert (len(ids), len(set(ids))) == (20, 20)
         of = "target-0" if model == NULL else model
         assert split.member(of, ids).sum() == 10 and not set(ids) & set(split.dev)
-    # Everybody has examples of their own, but the null control, which is asked the target's.
+    # No shadow is asked what the target is, and the null control nothing else.
     assert set(asked[NULL]) == set(asked["target-0"])
-    assert len(set(np.concatenate([asked[m] for m in asked if m != NULL]))) == 3 * 20
+    assert not set(asked["target-0"]) & (set(asked["shadow-0"]) | set(asked["shadow-1"]))
+    assert set(asked["shadow-0"]) != set(asked["shadow-1"])
     classifier = asked_ids({"network": {"name": "resnet8"}, "model": "target-0"}, split)
     assert set(classifier) == set(np.concatenate(list(asked.values())))
 
