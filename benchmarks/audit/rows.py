@@ -9,7 +9,7 @@ from typing import Any
 from ...attacks.observations import ORIGINAL
 from ...compressors.settings import SettingError, parse_setting
 from ...results.records import SCHEMA_VERSION, Row, bootstrap_seed, compare_to, evaluate
-from ...results.scores import paired
+from ...results.scores import Scores, paired
 from ..runner import versions
 from .attacked import TARGET, Attacked
 from .subject import Subject
@@ -53,9 +53,34 @@ def rows_of(
         facts: by variant, cells that are known of its file.
         header: what they share.
     """
-    installed = " ".join(f"{name}={version}" for name, version in sorted(versions().items()))
     utility = {variant: _utility(subject, variant, facts) for variant in subject.variants}
-    return [_row(one, utility, facts, header, installed) for one in attacked]
+    return [_row(one, utility, facts, header) for one in attacked]
+
+
+def cells_of(scores: Scores, header: Header) -> dict[str, Any]:
+    """The cells that any audit's row has from its scores, and from what all rows share."""
+    digest = scores.sha256
+    found = evaluate(
+        scores.score, scores.member, scores.threshold, seed=bootstrap_seed(digest), resamples=header.resamples
+    )
+    return {
+        **found.cells,
+        "schema_version": SCHEMA_VERSION,
+        "suite": SUITE,
+        "data": "own",
+        "data_source": header.source,
+        "data_version": "",
+        "data_sha256": header.data_sha256,
+        "model": header.model,
+        "attack": scores.attack,
+        "target": TARGET,
+        "target_seed": UNKNOWN_SEED,
+        "recipe_sha256": header.recipe_sha256,
+        "scores_sha256": digest,
+        "resamples": header.resamples,
+        "versions": " ".join(f"{name}={version}" for name, version in sorted(versions().items())),
+        "run_id": header.run_id,
+    }
 
 
 def framework_of(facts: Mapping[str, Mapping[str, Any]], variant: str) -> str:
@@ -73,15 +98,9 @@ def _row(
     utility: Mapping[str, dict[str, Any]],
     facts: Mapping[str, Mapping[str, Any]],
     header: Header,
-    installed: str,
 ) -> Row:
     scores = one.scores
-    digest = scores.sha256
-    cells: dict[str, Any] = dict(
-        evaluate(
-            scores.score, scores.member, scores.threshold, seed=bootstrap_seed(digest), resamples=header.resamples
-        ).cells
-    )
+    cells = cells_of(scores, header)
     if one.baseline is not None:
         cells |= compare_to(*paired(one.baseline, scores)).cells
         cells |= {"baseline": one.baseline_name, "baseline_sha256": one.baseline.sha256}
@@ -94,27 +113,12 @@ def _row(
         notes += [cells.pop("notes")] if cells.get("notes") else []
     cells.pop("framework", None)
     return Row(
-        schema_version=SCHEMA_VERSION,
-        suite=SUITE,
-        data="own",
-        data_source=header.source,
-        data_version="",
-        data_sha256=header.data_sha256,
-        model=header.model,
         framework="+".join(frameworks) or "none",
         technique=_technique(compressed),
         setting=";".join(together) if len(compressed) > 1 else one.variants[-1],
-        attack=one.attack,
         access=one.access,
         queries=1,
         shadows=one.shadows,
-        target=TARGET,
-        target_seed=UNKNOWN_SEED,
-        recipe_sha256=header.recipe_sha256,
-        scores_sha256=digest,
-        resamples=header.resamples,
-        versions=installed,
-        run_id=header.run_id,
         notes="; ".join([*notes, *([_NAMED] if compressed else [])]),
         **cells,
     )

@@ -50,23 +50,23 @@ class TextTokenizer:
 
     Attributes:
         name: as ``load_tokenizer`` was asked for it.
-        library: the library's object.
+        wrapped: the library's object.
         shift: added to each id: 1 where the vocabulary has no padding of its own, so that 0 is free for it.
     """
 
     name: str
-    library: Any
+    wrapped: Any
     shift: int = 0
 
     @property
     def vocabulary(self) -> int:
         """Number of ids."""
-        return int(self.library.get_vocab_size()) + self.shift
+        return int(self.wrapped.get_vocab_size()) + self.shift
 
     @property
     def sha256(self) -> str:
         """Of the tokenizer's definition."""
-        definition = json.loads(self.library.to_str())
+        definition = json.loads(self.wrapped.to_str())
         text = json.dumps({**definition, "truncation": None, "padding": None, "shift": self.shift}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -76,18 +76,18 @@ class TextTokenizer:
         Raises:
             DataError: ``length`` leaves no room beside the special tokens.
         """
-        room = length - self.library.num_special_tokens_to_add(False)
+        room = length - self.wrapped.num_special_tokens_to_add(False)
         if room < 1:
             raise DataError(f"A length of {length} tokens has no room for text; give {length - room + 1} or more.")
         unknown = self._unknown_id()
-        self.library.no_padding()
-        self.library.no_truncation()
-        whole = [np.asarray(e.ids) for e in self.library.encode_batch(list(texts), add_special_tokens=False)]
-        self.library.enable_truncation(length)
+        self.wrapped.no_padding()
+        self.wrapped.no_truncation()
+        whole = [np.asarray(e.ids) for e in self.wrapped.encode_batch(list(texts), add_special_tokens=False)]
+        self.wrapped.enable_truncation(length)
         ids = np.zeros((len(texts), length), dtype="<i4")
-        for row, encoding in enumerate(self.library.encode_batch(list(texts))):
+        for row, encoding in enumerate(self.wrapped.encode_batch(list(texts))):
             ids[row, : len(encoding.ids)] = np.asarray(encoding.ids) + self.shift
-        self.library.no_truncation()
+        self.wrapped.no_truncation()
         tokens = np.asarray([len(w) for w in whole], dtype=np.int64)
         missing = [int((w == unknown).sum()) if unknown is not None else 0 for w in whole]
         return Encoded(ids, tokens, np.maximum(tokens - room, 0), np.asarray(missing, dtype=np.int64))
@@ -95,12 +95,12 @@ class TextTokenizer:
     def decode(self, ids: NDArray[np.integer]) -> list[str]:
         """The texts of token ids [texts, length], as far as the ids tell; special tokens are left out."""
         rows = ([int(i) - self.shift for i in row if i != 0] for row in ids)
-        return [str(text) for text in self.library.decode_batch(list(rows), skip_special_tokens=True)]
+        return [str(text) for text in self.wrapped.decode_batch(list(rows), skip_special_tokens=True)]
 
     def _unknown_id(self) -> int | None:
-        model = json.loads(self.library.to_str())["model"]
+        model = json.loads(self.wrapped.to_str())["model"]
         token = model.get("unk_token")
-        return None if token is None else self.library.token_to_id(token)
+        return None if token is None else self.wrapped.token_to_id(token)
 
 
 def load_tokenizer(name: str, cache: Path) -> TextTokenizer:

@@ -36,10 +36,11 @@ def models(rows: Sequence[Row]) -> list[dict[str, Any]]:
         there are no ties), both None where either is the same in all. It takes models for independent draws.
     """
     attacks = attack_names(rows)
-    groups: dict[tuple[str, int, str, str, str], dict[tuple[str, ...], Row]] = defaultdict(dict)
+    # By their scores: a model that two suites have trained alike is one model.
+    groups: dict[tuple[str, int, str, str, str], dict[str, Row]] = defaultdict(dict)
     for row in rows:
         if row.setting == ORIGINAL and isinstance(row.accuracy, float):
-            groups[row.attack, row.shadows, row.access, row.data, row.data_sha256][target_key(row)] = row
+            groups[row.attack, row.shadows, row.access, row.data, row.data_sha256].setdefault(row.scores_sha256, row)
     compared = {key: found for key, found in groups.items() if len(found) >= LEAST}
     accesses, data, judged = {key[2] for key in compared}, _data_names(key[3:] for key in compared), judged_on(rows)
     found = []

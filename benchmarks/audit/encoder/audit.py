@@ -22,18 +22,16 @@ from ....attacks.observations import ORIGINAL
 from ....attacks.registry import ATTACKS
 from ....models.inputs import Normalization
 from ....results.publishing.provenance import recipe_sha256
-from ....results.records import SCHEMA_VERSION, Row, bootstrap_seed, evaluate
+from ....results.records import Row
 from ....results.scores import Scores
 from ...nodes import derived_seed
-from ...runner import versions
 from ...stages.attack import known_half
 from .. import LEAST_RESAMPLES, AuditError
 from ..api import Audit
-from ..attacked import TARGET
 from ..blind import blind_test
 from ..folder import check_place
 from ..names import checked_name
-from ..rows import SUITE, UNKNOWN_SEED, Header
+from ..rows import SUITE, Header, cells_of
 from .attacked import KNOWN_ATTACKS, attack_encoder, check_attacks
 from .images import Pixels, Shape, check_apart, check_images, distinct, tiles
 from .questions import Questions, Tell, ask, check_installed
@@ -225,35 +223,16 @@ def audit_encoder(
 
 
 def _row(scores: Scores, header: Header, questions: Questions, notes: Sequence[str]) -> Row:
-    info, digest = ATTACKS[scores.attack], scores.sha256
-    found = evaluate(
-        scores.score, scores.member, scores.threshold, seed=bootstrap_seed(digest), resamples=header.resamples
-    )
-    cells: dict[str, Any] = dict(found.cells)
+    info = ATTACKS[scores.attack]
     return Row(
-        schema_version=SCHEMA_VERSION,
-        suite=SUITE,
-        data="own",
-        data_source=header.source,
-        data_version="",
-        data_sha256=header.data_sha256,
-        model=header.model,
         framework="none",
         technique="none",
         setting=ORIGINAL,
-        attack=scores.attack,
         access=info.stated_access,
         queries=questions.count(info.answer),
         shadows=0,
-        target=TARGET,
-        target_seed=UNKNOWN_SEED,
-        recipe_sha256=header.recipe_sha256,
-        scores_sha256=digest,
-        resamples=header.resamples,
-        versions=" ".join(f"{name}={version}" for name, version in sorted(versions().items())),
-        run_id=header.run_id,
         notes="; ".join(filter(None, [_HALVES, questions.describe(info.answer), *notes])),
-        **cells,
+        **cells_of(scores, header),
     )
 
 

@@ -142,7 +142,15 @@ def test_from_a_web_server_it_is_one_request(visit, page):
 
 def test_models_stand_beside_each_other(chromium, make_row, tmp_path):
     rows = tuple(
-        make_row(framework="none", setting="original", suite=f"s-<b>{i}", attack=attack, accuracy=0.5 + i / 10, auc=auc)
+        make_row(
+            framework="none",
+            setting="original",
+            suite=f"s-<b>{i}",
+            attack=attack,
+            accuracy=0.5 + i / 10,
+            auc=auc,
+            scores_sha256=f"{i:064x}",
+        )
         for i in range(3)
         for attack, auc in (("compleak-nr-entropy", 0.6 + i / 10), ("compleak-nr-train2-rf", 0.5))
     )

@@ -98,8 +98,17 @@ def test_pareto_fronts_by_hand(make_row):
 def originals(make_row, found, **facts):
     """Rows of originals, from suite to (accuracy, AUC)."""
     return [
-        make_row(framework="none", setting="original", suite=s, accuracy=a, auc=auc, n_nonmembers=100, **facts)
-        for s, (a, auc) in found.items()
+        make_row(
+            framework="none",
+            setting="original",
+            suite=s,
+            accuracy=a,
+            auc=auc,
+            n_nonmembers=100,
+            scores_sha256=f"{place:064x}",
+            **facts,
+        )
+        for place, (s, (a, auc)) in enumerate(found.items())
     ]
 
 
@@ -109,6 +118,8 @@ def test_originals_are_ranked_by_what_they_are_good_for(make_row):
     assert [m["name"] for m in found["models"]] == ["moco", "mae", "dino"]
     # Wilson (1927) for 50 of 100; of the 3! orders of three, two are as far from none as this one.
     assert found["models"][0]["accuracy"] == pytest.approx([0.5, 0.4038, 0.5962], abs=1e-4)
+    again = originals(make_row, {f"other-{suite}": cells for suite, cells in rising.items()})
+    assert models([*originals(make_row, rising), *again]) == [found]
     assert (found["tau"], found["p"]) == (pytest.approx(1), pytest.approx(2 / 6))
 
 

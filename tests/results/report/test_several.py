@@ -195,7 +195,12 @@ def test_originals_on_data_of_one_name_but_another_content_are_not_ranked_togeth
     def three(data, sha256):
         return [
             make_row(
-                **ORIGINAL, suite=f"s-{data}-{sha256[:2]}-{i}", data=data, data_sha256=sha256, accuracy=0.5 + i / 10
+                **ORIGINAL,
+                suite=f"s-{data}-{sha256[:2]}-{i}",
+                data=data,
+                data_sha256=sha256,
+                accuracy=0.5 + i / 10,
+                scores_sha256=f"{i:064x}",
             )
             for i in range(3)
         ]
@@ -208,7 +213,8 @@ def test_originals_on_data_of_one_name_but_another_content_are_not_ranked_togeth
 
 
 def test_an_accuracys_interval_is_that_of_all_non_members(encoders):
-    rows = [row.model_copy(update={"accuracy": 0.6}) for row in encoders]
+    apart = ({"accuracy": 0.6, "scores_sha256": f"{i:064x}"} for i in range(len(encoders)))
+    rows = [row.model_copy(update=cells) for row, cells in zip(encoders, apart, strict=True)]
     ends = binomtest(120, 200).proportion_ci(method="wilson")
     found = models(rows)
     assert len(found) == 2
