@@ -148,7 +148,7 @@ class Lineage:
         holder = self.holders[row.scores_sha256]
         return tuple(map(str, holder.read(NOTES))) if NOTES in holder.files else ()
 
-    def library_versions(self) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    def versions_seen(self) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
         """Versions of each library: those the rows surely rest on, and all that any node of the folder ran with."""
         sure = [*self.ancestors.values(), *self.attacks]
         return _versions(sure), _versions(self.nodes.values())

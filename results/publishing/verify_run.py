@@ -105,7 +105,7 @@ def _check_lineage(lineage: Lineage, placed: Sequence[Placed]) -> Iterator[Probl
 
     yield from checks.check_cells(placed, expected, "the run's nodes say")
     yield from checks.check_shadows(placed, lambda row: lineage.shadows[row.scores_sha256], "the attacks' nodes say")
-    sure, possible = lineage.library_versions()
+    sure, possible = lineage.versions_seen()
     for one in placed:
         stated = _stated_versions(one.row)
         if any(not stated.get(n, set()) >= v for n, v in sure.items()) or any(
