@@ -15,6 +15,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from .comparison.baselines import other_attack
 from .intervals import holm
 from .leaderboard import sort_rows
 from .records import UNDEFINED, Cell, Row
@@ -74,11 +75,13 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
         tables += [table, Text()]
     made = {row.attack for row in shown}
     names = ", ".join(a.removeprefix("compleak-") for a in attacks if a in made)
+    others = dict.fromkeys(f"{row.attack} is compared with {other}" for row in shown if (other := other_attack(row)))
     note = (
         f"{len(shown)} of {len(rows)} rows: the attacks {names},\n"
         "fixed beforehand, not the strongest of all.\n"
         f"* differs from the same attack on the original alone (p < {ALPHA:g} after Holm's\n"
         "correction over all rows; paired DeLong on this target, fitted attacks held fixed)."
+        + "".join(f"\n{other}." for other in others)
     )
     return Group(*tables, Text(note))
 

@@ -64,6 +64,13 @@ def test_a_star_needs_significance_after_the_correction(rows):
     assert all("nr-train2-rf" in line for line in starred)
 
 
+def test_an_attack_that_is_compared_with_another_is_named(make_row):
+    same = make_row(attack="lm-loss", baseline="lm-loss on the original")
+    other = make_row(attack="lm-reference-compressed", baseline="lm-loss on the original")
+    said = [line for line in printed([same, other]).splitlines() if "is compared with" in line]
+    assert said == ["lm-reference-compressed is compared with lm-loss on the original."]
+
+
 def test_targets_are_averaged_and_the_control_left_out(make_row):
     rows = [
         make_row(target="target-0", auc=0.6, auc_low=0.58, auc_high=0.62),

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -89,6 +90,17 @@ def test_a_published_file_without_scores_still_makes_a_page(results, tmp_path):
     text = write_report(open_results(tmp_path / "quick.csv"), tmp_path / "site").read_text(encoding="utf-8")
     assert "scores of these rows are not kept" in text and "No null control was run" in text
     assert 'id="data-leaderboard"' in text
+
+
+def test_settings_without_sizes_have_no_column_for_them(run, results, tmp_path):
+    shutil.copytree(run, tmp_path / "audit")
+    unsized = [row.model_copy(update={"bytes_gzip": None}) for row in results.rows]
+    write_leaderboard(unsized, tmp_path / "audit" / "leaderboard.csv")
+    headings = [
+        render(one, {}).split('class="plain"', 1)[1].split("</thead>", 1)[0]
+        for one in (results, open_results(tmp_path / "audit"))
+    ]
+    assert ["kB gzip" in one for one in headings] == [True, False] and all("Accuracy" in one for one in headings)
 
 
 def test_the_command_writes_the_page_and_says_where(run, tmp_path, capsys):
