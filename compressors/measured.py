@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .filesize import file_sizes
-from .protocol import Weight
-from .settings import Setting
+from .protocol import Activations, Weight
+from .settings import QuantizationKind, Setting
 
 
 class ArtifactMismatchError(RuntimeError):
@@ -115,7 +115,7 @@ def check(setting: Setting, weights: tuple[Weight, ...], *, tolerance: float = 0
             if distinct_values(w) > setting.clustering.clusters
         ]
     if setting.quantization is not None:
-        complaints += _dtype_complaints(setting.quantization.kind, weights)
+        complaints += _quantization_complaints(setting.quantization.kind, weights)
     if complaints:
         raise ArtifactMismatchError(
             f"The artifact does not show {setting.name!r}: {'; '.join(complaints[:5])}"
@@ -124,12 +124,28 @@ def check(setting: Setting, weights: tuple[Weight, ...], *, tolerance: float = 0
         )
 
 
-def _dtype_complaints(kind: str, weights: tuple[Weight, ...]) -> list[str]:
-    wanted = {"float16": "float16", "int4-weights": "int4"}.get(kind, "int8")
+def _quantization_complaints(kind: QuantizationKind, weights: tuple[Weight, ...]) -> list[str]:
+    wanted, taken = _SHOWN[kind]
     others = [w for w in weights if str(w.values.dtype) != wanted]
     if kind == "int4-weights":  # TF-Lite has no depthwise convolution in 4 bits.
         others = [w for w in others if not w.spared]
     # Dynamic quantization leaves some kinds of layers alone in some toolchains; one int8 layer shows it ran.
-    if not others or (kind == "dynamic" and len(others) < len(weights)):
-        return []
-    return [f"{w.name}: stored as {w.values.dtype}, asked for {wanted}" for w in others]
+    if kind == "dynamic" and len(others) < len(weights):
+        others = []
+    complaints = [f"{w.name}: stored as {w.values.dtype}, asked for {wanted}" for w in others]
+    return complaints + [
+        f"{w.name}: takes activations of {w.activations}, asked for {taken}"
+        for w in weights
+        if str(w.values.dtype) == wanted and w.activations not in (taken, None)
+    ]
+
+
+_SHOWN: dict[QuantizationKind, tuple[str, Activations]] = {
+    "float16": ("float16", "float32"),
+    "dynamic": ("int8", "dynamic int8"),
+    "int8-static": ("int8", "static int8"),
+    "int8-qat": ("int8", "static int8"),  # How its weights were trained no file shows.
+    "int8-weights": ("int8", "float32"),
+    "int4-weights": ("int4", "float32"),
+}
+"""What each kind stores its weights as, and how its layers take what they multiply."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,9 @@ class Target:
     device: str = "cpu"
 
 
+Activations = Literal["float32", "dynamic int8", "static int8"]
+
+
 @dataclass(frozen=True)
 class Weight:
     """One compressible weight tensor (convolution or dense kernel, or embedding), read back from an artifact.
@@ -80,6 +83,8 @@ class Weight:
             shared values are then shared within a channel.
         spared: whether the toolkit neither prunes nor clusters such a kernel; a note in the row says so.
         zero_point: the stored value that stands for 0.
+        activations: how its layer takes what it multiplies: as float32, rounded to int8 by a range that is found as it
+            runs, or as int8 by a range that is stored. None of embeddings, which multiply nothing.
     """
 
     name: str
@@ -89,6 +94,7 @@ class Weight:
     folded: bool = False
     spared: bool = False
     zero_point: int = 0
+    activations: Activations | None = None
 
     @property
     def zeros(self) -> NDArray[np.bool_]:

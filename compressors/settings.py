@@ -131,6 +131,19 @@ class SettingError(ValueError):
     """A setting's name cannot be read, or its steps do not go together."""
 
 
+def hidden_clusters(setting: Setting) -> str | None:
+    """Why a file could not show that it is clustered, in one sentence; None where it can, or is not asked to."""
+    kind = setting.quantization.kind if setting.quantization is not None else "float16"
+    bits = {"float16": None, "int4-weights": 4}.get(kind, 8)
+    clusters = setting.clustering.clusters if setting.clustering is not None else 0
+    if bits is None or clusters < 2**bits - 1:
+        return None
+    return (
+        f"{setting.name!r}: int{bits} weights have no more than {2**bits - 1} values anyway, so {clusters} clusters "
+        "would show nothing; give fewer."
+    )
+
+
 def _parse_step(text: str) -> Step:
     if match := _PRUNING.fullmatch(text):
         sparsity = float(match["sparsity"])

@@ -10,12 +10,11 @@ from ...models.inputs import Transform
 from ...models.networks import TEXT_NETWORKS, is_transformer, task_of
 from ..protocol import Finetuning, Target, Weight
 from ..replacing import replacing
-from ..settings import Setting, SettingError
+from ..settings import Setting, SettingError, hidden_clusters
 
 if TYPE_CHECKING:
     from .predictor import PtePredictor
 
-_INT8_VALUES = 256
 _FOLDED = "XNNPACK folds batch normalisation into the kernels: shared values are shared within an output channel."
 _FIXED = "The file takes examples by eights; fewer are filled up with blank ones, and take as long as eight."
 _MEAN = "The mean is taken of the dequantized feature map, in float32: a map and its mean suit no common scale."
@@ -76,7 +75,7 @@ class ExecutorchCompressor:
             network: name of the network that it is to be done to, if known.
         """
         reason = _misfit(setting, network)
-        return None if reason is None else f"{setting.name!r}: {reason}"
+        return hidden_clusters(setting) if reason is None else f"{setting.name!r}: {reason}"
 
     def missing(self) -> str | None:
         """What to install, where ExecuTorch is not; None where it is. Imports nothing."""
@@ -141,12 +140,6 @@ def _misfit(setting: Setting, network: str | None) -> str | None:
         return _UNAVAILABLE[kind]
     if network is not None and (reason := _misfit_of(network, setting, kind)) is not None:
         return reason
-    int8 = kind in ("dynamic", "int8-static")
-    if setting.clustering is not None and setting.clustering.clusters >= _INT8_VALUES and int8:
-        return (
-            f"int8 weights have no more than {_INT8_VALUES} values anyway, so {setting.clustering.clusters} clusters "
-            "would show nothing; give fewer."
-        )
     return None
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..protocol import Weight
+from ..protocol import Activations, Weight
 from .lower import quiet
 
 _LAYERS = {"XNNConv2d": "convolution", "XNNDepthwiseConv2d": "depthwise", "XNNFullyConnected": "dense"}
@@ -26,6 +26,11 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "xnn_datatype_fp16": np.dtype(np.float16),
     "xnn_datatype_qint8": np.dtype(np.int8),
     "xnn_datatype_qcint8": np.dtype(np.int8),
+}
+_ACTIVATIONS: dict[str, Activations] = {
+    "xnn_datatype_fp32": "float32",
+    "xnn_datatype_qdint8": "dynamic int8",
+    "xnn_datatype_qint8": "static int8",
 }
 _TABLES = ("aten::embedding", "quantized_decomposed::embedding_byte")
 """Operators for embeddings. Their first argument is the table; the second of the last is the scales of its rows."""
@@ -179,7 +184,9 @@ def _weight(graph: _Graph, layer: dict[str, Any], kind: str, index: int) -> Weig
     elif kind == "dense" and layer["flags"] & _TRANSPOSED:
         values = values.T
     scales, zero_point = _quantization(graph, value)
-    return Weight(name, values, scales, folded=kind != "dense", zero_point=zero_point)
+    given = graph.values[layer["input1_id"]]
+    taken = _ACTIVATIONS[given.get("tensor_value", given)["datatype"]]
+    return Weight(name, values, scales, folded=kind != "dense", zero_point=zero_point, activations=taken)
 
 
 def _quantization(graph: _Graph, value: dict[str, Any]) -> tuple[NDArray[np.float64] | None, int]:

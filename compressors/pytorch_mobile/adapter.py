@@ -10,12 +10,11 @@ from ...models.networks import TEXT_NETWORKS, is_transformer, task_of
 from ..notes import COARSE_LOGITS, MEAN_IN_FLOAT
 from ..protocol import Finetuning, Target, Weight
 from ..replacing import replacing
-from ..settings import Setting, SettingError
+from ..settings import Setting, SettingError, hidden_clusters
 
 if TYPE_CHECKING:
     from .lite import LitePredictor
 
-_INT8_VALUES = 256
 _INT8_SPEED = "Int8 runs on QNNPACK, which is made for ARM: its speed on another machine says little."
 _NOTES = {
     "dynamic": "Convolutions stay float32: PyTorch's dynamic quantization has kernels for dense layers only.",
@@ -61,14 +60,7 @@ class PytorchMobileCompressor:
             )
         if network is not None and (reason := _misfit(setting, network)) is not None:
             return f"{setting.name!r}: {reason}"
-        clusters = setting.clustering.clusters if setting.clustering is not None else 0
-        int8 = setting.quantization is not None and setting.quantization.kind.startswith("int8")
-        if clusters >= _INT8_VALUES and int8:
-            return (
-                f"{setting.name!r}: int8 weights have no more than {_INT8_VALUES} values anyway, so {clusters} "
-                "clusters would show nothing; give fewer."
-            )
-        return None
+        return hidden_clusters(setting)
 
     def missing(self) -> str | None:
         """Nothing: PyTorch brings its mobile toolchain along."""

@@ -19,11 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.jit.mobile import _load_for_lite_interpreter
+from torch.jit.mobile import _export_operator_list, _load_for_lite_interpreter
 
 from ...models.inputs import Transform
 from ...models.training import as_tensor
 from .quantize import mobile_engine
+
+_RANGE_OF_THE_BATCH = {"quantized::linear_dynamic", "quantized::linear_relu_dynamic"}
 
 
 @contextmanager
@@ -84,7 +86,7 @@ class LitePredictor:
     Attributes:
         module: the loaded file.
         normalization: applied to the examples.
-        batch_size: examples run at a time.
+        batch_size: examples run at a time; see ``load_predictor``.
         threads: CPU threads; the process's own number is restored after each call.
     """
 
@@ -106,9 +108,15 @@ class LitePredictor:
 
 
 def load_predictor(source: Path | bytes, normalization: Transform, *, batch_size: int, threads: int) -> LitePredictor:
-    """Load a file, or its content, into the lite interpreter."""
+    """Load a file, or its content, into the lite interpreter.
+
+    A file of dynamic int8 is run one example at a time, whatever ``batch_size`` says: its layers round by one range for
+    the whole batch, so an example's answer would depend on the others.
+    """
     with quiet(), mobile_engine():
         module = _load_for_lite_interpreter(io.BytesIO(source) if isinstance(source, bytes) else str(source))  # type: ignore[no-untyped-call]
+        if not _RANGE_OF_THE_BATCH.isdisjoint(_export_operator_list(module)):
+            batch_size = 1
     return LitePredictor(module, normalization, batch_size, threads)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.ao.nn.quantized import Embedding as QuantizedEmbedding
 from torch.ao.quantization import (
     QConfig,
     QConfigMapping,
@@ -30,7 +29,6 @@ from ...models.networks.encoders import MapAndMean
 from ..shaping.kernels import layers, tables
 
 ENGINE = "qnnpack"
-TABLE_ZERO_POINT = 128
 
 
 @contextmanager
@@ -88,22 +86,21 @@ class HalfTable(nn.Module):
 
 
 class Int8Table(nn.Module):
-    """An embedding of int8 weights, one scale a row; what is looked up is float32."""
+    """An embedding of int8 weights, one scale a row; what is looked up is widened to float32.
+
+    PyTorch's own int8 embedding comes out of freezing twice: packed, which is run, and unpacked, which nothing reads.
+    """
 
     def __init__(self, table: nn.Embedding) -> None:
         super().__init__()
-        self.layer = QuantizedEmbedding(table.num_embeddings, table.embedding_dim)
         weight = table.weight.detach()
-        scales = weight.abs().amax(dim=1).clamp(min=1e-12) / 127
-        # The operator wants unsigned weights and a float zero point a row: 128 makes them symmetric, so 0 stays 0.
-        zero_points = torch.full_like(scales, TABLE_ZERO_POINT)
-        self.layer.set_weight(torch.quantize_per_channel(weight, scales, zero_points, 0, torch.quint8))
+        scales = weight.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / 127
+        self.integers = nn.Parameter((weight / scales).round().to(torch.int8), requires_grad=False)
+        self.scales = nn.Parameter(scales, requires_grad=False)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Look up ``ids``, float32 [..., width]."""
-        # The operator reads memory in order, and takes no view that repeats ids.
-        found: Tensor = self.layer(ids.contiguous())
-        return found
+        return F.embedding(ids, self.integers).float() * F.embedding(ids, self.scales)
 
 
 def store_float16(network: nn.Module) -> nn.Module:

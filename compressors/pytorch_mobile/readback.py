@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..protocol import Weight
+from ..protocol import Activations, Weight
 from .lite import quiet
-from .quantize import TABLE_ZERO_POINT, mobile_engine
+from .quantize import mobile_engine
 
 _FLOAT = {
     "aten::_convolution": "convolution",
@@ -32,10 +32,8 @@ _PACKED = {
     "quantized::linear_relu": "dense",
     "quantized::linear_dynamic": "dense",
     "quantized::linear_relu_dynamic": "dense",
-    "quantized::embedding_byte": "embedding",
 }
-_FIRST = ("aten::embedding", "quantized::embedding_byte")
-"""Operators whose first argument is the table; the others take their kernel second."""
+_LOOKUP = "aten::embedding"
 
 
 def read_weights(content: bytes) -> tuple[Weight, ...]:
@@ -51,27 +49,46 @@ def read_weights(content: bytes) -> tuple[Weight, ...]:
     """
     with quiet(), mobile_engine():
         module: Any = torch.jit.load(io.BytesIO(content))  # type: ignore[no-untyped-call]
-        found = [_weight(node) for node in module.inlined_graph.nodes() if node.kind() in _FLOAT | _PACKED]
-    return tuple(
-        Weight(f"{i:02d}-{kind}", values, scales, spared=kind == "embedding")
-        for i, (kind, values, scales) in enumerate(found)
-    )
+        nodes = [node for node in module.inlined_graph.nodes() if node.kind() in _FLOAT | _PACKED]
+        return tuple(_weight(i, node) for i, node in enumerate(n for n in nodes if not _looks_up_scales(n)))
 
 
-def _weight(node: Any) -> tuple[str, NDArray[np.generic], NDArray[np.float64] | None]:
-    kernel = list(node.inputs())[int(node.kind() not in _FIRST)]
+def _weight(index: int, node: Any) -> Weight:
+    kind = (_FLOAT | _PACKED)[node.kind()]
+    name, spared, stored = f"{index:02d}-{kind}", kind == "embedding", _stored(node)
+    if node.kind() in _PACKED:
+        unpack = torch.ops.quantized.conv2d_unpack if kind == "convolution" else torch.ops.quantized.linear_unpack
+        return Weight(name, *_integers(unpack(stored)[0]), activations=_activations(node))
+    scales = _scales_of_rows(node) if stored.dtype == torch.int8 else None
+    return Weight(name, stored.numpy(), scales, spared=spared, activations=None if spared else "float32")
+
+
+def _activations(node: Any) -> Activations:
+    return "dynamic int8" if node.kind().endswith("_dynamic") else "static int8"
+
+
+def _stored(node: Any) -> Any:
+    """The kernel or table of a layer: embeddings take theirs first, the others second."""
+    kernel = list(node.inputs())[int(node.kind() != _LOOKUP)]
     if kernel.node().kind() == "aten::type_as":
         kernel = next(kernel.node().inputs())
     if kernel.node().kind() != "prim::Constant":
         raise ValueError(f"The kernel of {node.kind()} is the result of {kernel.node().kind()}, expected a constant.")
-    stored = kernel.toIValue()
-    if node.kind() in _FLOAT:
-        return _FLOAT[node.kind()], stored.numpy(), None
-    kind = _PACKED[node.kind()]
-    if kind == "embedding":
-        return kind, *_table(torch.ops.quantized.embedding_bag_unpack(stored))
-    unpack = torch.ops.quantized.conv2d_unpack if kind == "convolution" else torch.ops.quantized.linear_unpack
-    return kind, *_integers(unpack(stored)[0])
+    return kernel.toIValue()
+
+
+def _looks_up_scales(node: Any) -> bool:
+    """Whether ``node`` looks up the scales of an ``Int8Table`` [rows, 1], which are no weights."""
+    return bool(node.kind() == _LOOKUP and _stored(node).shape[1] == 1)
+
+
+def _scales_of_rows(lookup: Any) -> NDArray[np.float64]:
+    """The scales [rows] that an ``Int8Table`` multiplies what it looked up by."""
+    (widened,) = (use.user for use in lookup.output().uses())
+    (product,) = (use.user for use in widened.output().uses())
+    scales = next(i.node() for i in product.inputs() if i.node().kind() == _LOOKUP)
+    found: NDArray[np.float64] = _stored(scales).double().numpy().ravel()
+    return found
 
 
 def _integers(weight: Tensor) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
@@ -83,12 +100,3 @@ def _integers(weight: Tensor) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     if zero_points.any():
         raise ValueError(f"Expected symmetric int8 kernels, found zero points {sorted(set(zero_points.tolist()))}.")
     return weight.int_repr().numpy(), scales.double().numpy()
-
-
-def _table(weight: Tensor) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """Integers and scales, [rows], of an int8 embedding: stored as unsigned, with 128 for 0."""
-    zero_points = weight.q_per_channel_zero_points()
-    if not torch.equal(zero_points, torch.full_like(zero_points, TABLE_ZERO_POINT)):
-        raise ValueError(f"Expected embeddings with the zero point {TABLE_ZERO_POINT}.")
-    integers = (weight.int_repr().numpy().astype(np.int16) - TABLE_ZERO_POINT).astype(np.int8)
-    return integers, weight.q_per_channel_scales().double().numpy()

@@ -11,7 +11,7 @@ from ...models.inputs import Transform
 from ...models.networks import is_transformer
 from ..protocol import Finetuning, Target, Weight
 from ..replacing import replacing
-from ..settings import Quantization, Setting, SettingError
+from ..settings import Quantization, Setting, SettingError, hidden_clusters
 from .interpreter import ArtifactError, TflitePredictor
 from .readback import read_weights
 
@@ -53,7 +53,7 @@ class TfliteCompressor:
                 "with its dense layers alone the converter leaves their kernels in float32; give "
                 "quantization-int8-static, quantization-int8-weights or quantization-dynamic."
             )
-        return None
+        return hidden_clusters(setting)
 
     def missing(self) -> str | None:
         """What to install, where TensorFlow or its toolkits are not; None where they are. Imports nothing."""

@@ -26,8 +26,8 @@ def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, cali
 
     Both int8 kinds with quantized activations are integer from end to end, input and output included: the artifact for
     a device without floating point, and the caller quantizes images and dequantizes answers with the scales that it
-    states. Token ids are integers anyway. Encoders are an exception: some operators stay float32 (``float_operators``),
-    among them those that make the answer, so the file takes and returns float32.
+    states. Encoders and transformers are an exception: some operators stay float32 (``float_operators``), and the file
+    takes token ids, or float32 images, and returns float32.
 
     Args:
         model: float32 images [batch, height, width, channels] or int32 token ids [batch, length] to answers; for
@@ -65,20 +65,21 @@ def to_tflite(model: tf_keras.Model, quantization: QuantizationKind | None, cali
         if quantization == "int8-static":
             converter.representative_dataset = representative
             if spoilt:
-                return _all_but(spoilt, converter)
+                # What makes an encoder's answer is one of them; a text's is a dense layer.
+                return _all_but(spoilt, [] if is_text(model) else [_ANSWER], converter)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         content: bytes = converter.convert()
     return content if bits is None else quantize_weights(content, bits)
 
 
-def _all_but(operators: list[str], converter: Any) -> bytes:
-    """Convert with ``operators`` in float32, and the last one, which makes the answer.
+def _all_but(operators: list[str], nodes: list[str], converter: Any) -> bytes:
+    """Convert with ``operators`` in float32, and whatever makes the tensors ``nodes``.
 
     Selective quantization is the debugger's business, says TF-Lite's documentation; nothing is debugged here.
     """
     import tensorflow as tf
 
-    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=operators, denylisted_nodes=[_ANSWER])
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=operators, denylisted_nodes=nodes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # It makes an interpreter of TensorFlow's own, which is deprecated.
         debugger = tf.lite.experimental.QuantizationDebugger(

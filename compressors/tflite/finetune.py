@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import tf_keras
 
 
+_CENTROIDS = "cluster_centroids"
+
+
 class FinetuningError(RuntimeError):
     """Fine-tuning cannot run, or did not end well."""
 
@@ -24,9 +27,9 @@ class FinetuningError(RuntimeError):
 class Finetuner:
     """Trains a model on its own training set, for what ``objective`` says of its task.
 
-    With the optimizer that the original was trained with: SGD with momentum and L2 decay of every trainable weight,
-    or AdamW with decay of its matrices. Zeros stay zeros, and centroids shrink together with the weights that are
-    assigned to them. The last epoch is kept.
+    With the optimizer of ``finetuning``: SGD with momentum and L2 decay of every trainable weight, or AdamW with decay
+    of its matrices. Zeros stay zeros, and centroids shrink together with the weights that are assigned to them. The
+    last epoch is kept.
 
     Attributes:
         target: its examples, labels, augmentation and normalization are used.
@@ -53,14 +56,16 @@ class Finetuner:
             learning_rate: peak of the cosine schedule.
 
         Raises:
-            FinetuningError: no batch has two examples, or the loss ended up infinite or not a number.
+            FinetuningError: no batch has two examples, the loss ended up infinite or not a number, or a kernel that
+                training reaches has not moved.
         """
         if not self.steps:
             raise FinetuningError(
                 f"{len(self.target.images)} examples in batches of {self.finetuning.batch_size} leave no batch of "
                 "2 or more, which batch normalisation needs. Raise finetuning.batch_size."
             )
-        step = _compile_step(model, self.finetuning, loss_of(self.target))
+        step, reached = _compile_step(model, self.finetuning, loss_of(self.target))
+        before = {id(v): v.numpy() for v in model.trainable_variables if _is_kernel(v)}
         dtype = model.inputs[0].dtype.as_numpy_dtype
         done, loss = 0, np.float32(0)
         for epoch in range(self.finetuning.epochs):
@@ -81,14 +86,29 @@ class Finetuner:
                 f"Fine-tuning diverged: the loss is {loss} after {done} steps. Lower the learning rate "
                 f"({learning_rate:g})."
             )
+        kernels = [v for v in reached if _is_kernel(v) and before[id(v)].any()]
+        if still := [v.name for v in kernels if np.array_equal(before[id(v)], v.numpy())]:
+            raise FinetuningError(
+                f"Fine-tuning moved nothing in {len(still)} of {len(kernels)} layers ({', '.join(still[:3])}). "
+                "Raise the learning rate, or give batches of at least 2 examples."
+            )
 
 
-def _compile_step(model: tf_keras.Model, finetuning: Finetuning, loss_from: Loss) -> Any:
-    """One step, traced once for any batch size: (inputs, labels, learning rate) to mean loss."""
+def _is_kernel(variable: Any) -> bool:
+    return variable.shape.rank > 1 or _CENTROIDS in variable.name
+
+
+def _compile_step(model: tf_keras.Model, finetuning: Finetuning, loss_from: Loss) -> tuple[Any, list[Any]]:
+    """One step, traced once for any batch size, and what it trains, known once it has run.
+
+    Returns:
+        (inputs, labels, learning rate) to mean loss; and the variables that a gradient reaches.
+    """
     import tensorflow as tf
 
     variables = list({id(v): v for v in model.trainable_variables}.values())
     update = {"sgd": _sgd, "adamw": _adamw}[finetuning.optimizer](variables, finetuning)
+    reached: list[Any] = []
     signature = [
         tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype),
         tf.TensorSpec((None,), tf.int64),
@@ -101,10 +121,12 @@ def _compile_step(model: tf_keras.Model, finetuning: Finetuning, loss_from: Loss
             loss = loss_from(model(inputs, training=True), inputs, labels)
         gradients = tape.gradient(loss, variables)
         # Cluster-preserving training keeps the kernel as an output: no gradient reaches it, and none may.
-        update([(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None], learning_rate)
+        pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        reached[:] = [v for _, v in pairs]
+        update(pairs, learning_rate)
         return loss
 
-    return step
+    return step, reached
 
 
 Update = Callable[[list[tuple[Any, Any]], Any], None]
@@ -144,7 +166,7 @@ def _adamw(variables: list[Any], finetuning: Finetuning) -> Update:
             dense = tf.convert_to_tensor(gradient)
             mean.assign(beta1 * mean + (1 - beta1) * dense)
             square.assign(beta2 * square + (1 - beta2) * dense * dense)
-            if variable.shape.rank > 1 or "cluster_centroids" in variable.name:
+            if variable.shape.rank > 1 or _CENTROIDS in variable.name:
                 variable.assign_sub(learning_rate * finetuning.weight_decay * variable)
             scale = tf.sqrt(square / (1 - beta2**done)) + epsilon
             variable.assign_sub(learning_rate * mean / (1 - beta1**done) / scale)

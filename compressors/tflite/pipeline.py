@@ -25,6 +25,10 @@ _NORMALISATION_IN_FLOAT = (
     "Layer normalisation, additions and scaling stay float32: normalising the CLS token, which starts as zeros, takes "
     "a range that would round that of all other tokens away."
 )
+_TEXT_NORMALISATION_IN_FLOAT = (
+    "Layer normalisation, additions and scaling stay float32: a few channels are so large that their range would round "
+    "the others away."
+)
 
 
 def make_artifact(
@@ -111,6 +115,7 @@ def _quantization_notes(network: Spec, kind: QuantizationKind | None, depthwise:
             return (f"{depthwise} depthwise convolutions stay float32: the quantizer has no 4-bit form of them.",)
         case "int8-static" | "int8-qat" if isinstance(network, EncoderSpec):
             return (_NORMALISATION_IN_FLOAT if is_transformer(network.name) else MEAN_IN_FLOAT,)
-        case "int8-static" if task_of(network.name) == "language-model":
-            return (COARSE_LOGITS,)
+        case "int8-static" if isinstance(network, TextSpec):
+            coarse = (COARSE_LOGITS,) if task_of(network.name) == "language-model" else ()
+            return (_TEXT_NORMALISATION_IN_FLOAT, *coarse)
     return ()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..protocol import Weight
+from ..protocol import Activations, Weight
 from .interpreter import ArtifactError, open_interpreter
 
 _DTYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float16), 9: np.dtype(np.int8)}
@@ -50,8 +50,19 @@ def read_weights(path: Path) -> tuple[Weight, ...]:
                 raise ArtifactError(
                     f"{path}: the kernel {weight.name!r} has a zero point; TF-Lite's kernels have none."
                 )
-            spared = code == kinds.DEPTHWISE_CONV_2D
-            weights.append(replace(weight, folded=code != kinds.FULLY_CONNECTED, spared=spared))
+            if weight.scales is None or index in widened:
+                activations: Activations = "float32"
+            else:
+                taken = graph.Tensors(op.Inputs(0)).Type()
+                activations = "static int8" if taken == schema.TensorType.INT8 else "dynamic int8"
+            weights.append(
+                replace(
+                    weight,
+                    folded=code != kinds.FULLY_CONNECTED,
+                    spared=code == kinds.DEPTHWISE_CONV_2D,
+                    activations=activations,
+                )
+            )
         elif code in embeddings:
             index = op.Inputs(embeddings[code])
             tensor = graph.Tensors(widened.get(index, index))

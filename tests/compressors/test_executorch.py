@@ -279,7 +279,7 @@ def test_encoders_answer_with_their_embedding_and_map(network, tmp_path):
         ("quantization-int8-weights", None, "no kernels that widen"),
         ("quantization-int4-weights", None, "no kernels that widen"),
         ("pruning-magnitude-embeddings-0.6", "resnet8", "no embeddings"),
-        ("clustering-k256+quantization-dynamic", "resnet8", "no more than 256 values"),
+        ("clustering-k256+quantization-dynamic", "resnet8", "no more than 255 values"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_reason_and_nothing_is_written(name, network, why, target, tmp_path):

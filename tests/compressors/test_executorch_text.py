@@ -217,7 +217,7 @@ np.save({str(tmp_path / "logits.npy")!r}, predict(np.load({str(tmp_path / "ids.n
         ("quantization-int8-weights", "no kernels that widen"),
         ("quantization-int4-weights", "no kernels that widen"),
         ("pruning-filter-l1-0.5", "no convolution"),
-        ("clustering-k256+quantization-dynamic", "no more than 256 values"),
+        ("clustering-k256+quantization-dynamic", "no more than 255 values"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_reason(setting, why, target_of, tmp_path):

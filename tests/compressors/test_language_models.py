@@ -138,7 +138,7 @@ def test_a_head_that_still_is_the_embedding_is_pruned_and_the_embedding_is_not(f
         ("pytorch-mobile", "pruning-magnitude-0.4+clustering-k16+quantization-dynamic", 0.5),
         of_tflite("tflite", "quantization-float16", 0.9),
         of_tflite("tflite", "quantization-dynamic", 0.9),
-        of_tflite("tflite", "quantization-int8-static", 0.3),
+        of_tflite("tflite", "quantization-int8-static", 0.8),
         of_tflite("tflite", "quantization-int8-weights", 0.9),
         of_tflite("tflite", "quantization-int4-weights", 0.6),
         of_tflite("tflite", "pruning-magnitude-0.4", 0.6),

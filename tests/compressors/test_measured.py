@@ -90,3 +90,23 @@ def test_int4_is_asked_of_every_layer_but_those_without_a_4_bit_form() -> None:
 def test_a_float_file_does_not_pass_for_a_quantized_one(kind: str) -> None:
     with pytest.raises(ArtifactMismatchError, match="stored as float32"):
         check(parse_setting(f"quantization-{kind}"), (conv(0),))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("dynamic", "dynamic int8"),
+        ("int8-static", "static int8"),
+        ("int8-qat", "static int8"),
+        ("int8-weights", "float32"),
+    ],
+)
+def test_int8_kinds_are_told_apart_by_how_a_layer_takes_its_inputs(kind: str, shown: str) -> None:
+    def file(taken: str) -> tuple[Weight, ...]:
+        dense = Weight("dense", np.ones((4, 4), np.int8), scales=np.array([0.1]), activations=taken)
+        return dense, Weight("table", np.ones((4, 4), np.int8), scales=np.array([0.1]), spared=True)
+
+    check(parse_setting(f"quantization-{kind}"), file(shown))
+    for taken in {"float32", "dynamic int8", "static int8"} - {shown}:
+        with pytest.raises(ArtifactMismatchError, match=f"dense: takes activations of {taken}, asked for {shown}"):
+            check(parse_setting(f"quantization-{kind}"), file(taken))

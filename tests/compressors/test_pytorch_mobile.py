@@ -240,7 +240,7 @@ def test_the_weights_read_back_are_those_the_interpreter_runs(name, made, target
     assert not np.allclose(*logits, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["float32", "quantization-int8-static"])
+@pytest.mark.parametrize("name", ["float32", "quantization-int8-static", "quantization-dynamic"])
 def test_batches_do_not_change_the_logits(name, made, target):
     whole = ADAPTER.predictor(made(name), target.normalization, batch_size=200)(target.images[:50])
     for size in (1, 7, 32):

@@ -1,5 +1,7 @@
 """PyTorch Mobile with text networks: each file shows its setting, and the lite interpreter runs it."""
 
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -105,6 +107,18 @@ def test_float32_is_the_trained_network_whatever_the_batch(network, make, target
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize(
+    "setting", ["quantization-dynamic", "quantization-int8-static", "pruning-magnitude-embeddings-0.6"]
+)
+def test_a_text_is_answered_alike_whatever_stands_beside_it(network, setting, make, targets):
+    texts, path = targets[network].images, make(network, setting)
+    order = np.random.default_rng(1).permutation(len(texts))
+    whole = ADAPTER.predictor(path, TOKENS, batch_size=60)(texts)
+    np.testing.assert_allclose(ADAPTER.predictor(path, TOKENS, batch_size=60)(texts[order]), whole[order], atol=1e-5)
+    np.testing.assert_allclose(ADAPTER.predictor(path, TOKENS, batch_size=1)(texts), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
     ("setting", "dtype"),
     [("quantization-dynamic", "int8"), ("quantization-int8-static", "int8"), ("quantization-float16", "float16")],
 )
@@ -115,6 +129,29 @@ def test_quantization_reaches_kernels_and_embeddings_and_stays_near(network, set
     lite = ADAPTER.predictor(make(network, setting), TOKENS)(target.images)
     assert not np.array_equal(lite, eager)
     np.testing.assert_allclose(lite, eager, atol=0.3)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("setting", ["quantization-dynamic", "quantization-int8-static", "quantization-float16"])
+def test_each_large_tensor_of_a_file_is_stored_once_and_run(network, setting, make, targets, tmp_path):
+    """Spoil one after the other: the logits follow each, and the weights read back one of each."""
+    path, tampered, texts = make(network, setting), tmp_path / "tampered.ptl", targets[network].images[:8]
+    before, logits = ADAPTER.weights(path), ADAPTER.predictor(path, TOKENS)(texts)
+    with zipfile.ZipFile(path) as source:
+        records = {r: source.read(r) for r in source.namelist()}
+    stored = [record for record in records if record.endswith(".storage")]
+    tables = [records[r] for r in stored if len(records[r]) >= 40 * 16]
+    assert len(tables) == len(set(tables))
+    shown = []
+    for spoilt in stored:
+        with zipfile.ZipFile(tampered, "w") as output:
+            for record, content in records.items():
+                output.writestr(record, bytes(len(content)) if record == spoilt else content)
+        after = ADAPTER.weights(tampered)
+        changed = [b.name for b, a in zip(before, after, strict=True) if not np.array_equal(a.values, b.values)]
+        assert not changed or not np.array_equal(ADAPTER.predictor(tampered, TOKENS)(texts), logits), spoilt
+        shown += changed
+    assert sorted(shown) == sorted(w.name for w in before)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

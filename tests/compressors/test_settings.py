@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compleak.compressors.settings import Setting, SettingError, parse_setting
+from compleak.compressors.settings import Setting, SettingError, hidden_clusters, parse_setting
 
 NAMES = [
     "float32",
@@ -58,3 +58,14 @@ def test_a_wrong_name_says_what_is_allowed(name: str, says: str) -> None:
 def test_no_text_breaks_the_parser(text: str) -> None:
     with contextlib.suppress(SettingError):
         assert isinstance(parse_setting(text), Setting)
+
+
+@pytest.mark.parametrize(
+    ("most", "kind"),
+    [(254, "dynamic"), (254, "int8-static"), (254, "int8-qat"), (254, "int8-weights"), (14, "int4-weights")],
+)
+def test_clusters_that_the_integers_would_hide_are_told(most, kind):
+    assert hidden_clusters(parse_setting(f"clustering-k{most}+quantization-{kind}")) is None
+    assert f"clustering-k{most + 1}" in hidden_clusters(parse_setting(f"clustering-k{most + 1}+quantization-{kind}"))
+    assert hidden_clusters(parse_setting(f"quantization-{kind}")) is None
+    assert hidden_clusters(parse_setting("clustering-k256+quantization-float16")) is None

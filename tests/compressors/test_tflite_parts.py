@@ -127,11 +127,21 @@ def test_quantization_aware_training_does_not_clip_large_logits(tmp_path):
     target = noise(SPEC, tmp_path, logit_scale=1000.0)
     original = predict_logits(load_network(SPEC, target.checkpoint), target.images, NORMALIZATION)
     assert np.abs(original).max() > 20  # tfmot's own ranges start at [-6, 6]
-    still = Finetuning(epochs=2, batch_size=32, learning_rate=1e-12, weight_decay=0)
+    still = Finetuning(epochs=2, batch_size=32, learning_rate=1e-4, weight_decay=0)
     path = tmp_path / "a.tflite"
     ADAPTER.compress(target, parse_setting("quantization-int8-qat"), still, path, seed=0)
     logits = ADAPTER.predictor(path, NORMALIZATION)(target.images)
     assert np.abs(logits).max() > 12
+
+
+@pytest.mark.tflite
+@pytest.mark.parametrize("setting", ["finetuned", "quantization-int8-qat"])
+def test_fine_tuning_that_moves_nothing_is_an_error_and_leaves_no_file(setting, tmp_path):
+    target = noise(SPEC, tmp_path)
+    still = Finetuning(epochs=1, batch_size=32, learning_rate=1e-30, weight_decay=0)
+    with pytest.raises(FinetuningError, match="moved nothing in 10 of 10 layers"):
+        ADAPTER.compress(target, parse_setting(setting), still, tmp_path / "x.tflite", seed=0)
+    assert not list(tmp_path.glob("x.tflite*"))
 
 
 @pytest.mark.tflite

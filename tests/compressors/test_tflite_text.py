@@ -202,12 +202,16 @@ def test_post_training_quantization_stays_near_the_original(targets, made, famil
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_static_int8_takes_ids_and_returns_integers(made, family):
-    interpreter = open_interpreter(made(family, "quantization-int8-static"))
+def test_static_int8_multiplies_integers_and_normalises_floats(targets, made, family, tmp_path):
+    path = made(family, "quantization-int8-static")
+    interpreter = open_interpreter(path)
     details = interpreter.get_input_details() + interpreter.get_output_details()
-    assert [d["dtype"] for d in details] == [np.int32, np.int8]
-    types = {str(np.dtype(t["dtype"])) for t in interpreter.get_tensor_details()}
-    assert "float32" not in types
+    assert [d["dtype"] for d in details] == [np.int32, np.float32]
+    assert {w.activations for w in ADAPTER.weights(path) if not w.spared} == {"static int8"}
+    notes = ADAPTER.compress(
+        targets[family], parse_setting("quantization-int8-static"), FINETUNING, tmp_path / "x.tflite", seed=0
+    )
+    assert "Layer normalisation, additions and scaling stay float32" in " ".join(notes)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +327,7 @@ def test_quantization_aware_training_is_refused_for_text_only(targets, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("setting", ["quantization-int8-weights", "clustering-k16+quantization-int4-weights"])
+@pytest.mark.parametrize("setting", ["quantization-int8-weights", "clustering-k8+quantization-int4-weights"])
 def test_weight_only_settings_are_tflites(setting):
     assert ADAPTER.refusal(parse_setting(setting), "bert-tiny") is None
     assert "PyTorch Mobile has no" in make_compressor("pytorch-mobile").refusal(parse_setting(setting))
