@@ -141,11 +141,11 @@ def _quantization_complaints(kind: QuantizationKind, weights: tuple[Weight, ...]
 
 
 _SHOWN: dict[QuantizationKind, tuple[str, Activations]] = {
-    "float16": ("float16", "float32"),
+    "float16": ("float16", "float"),
     "dynamic": ("int8", "dynamic int8"),
     "int8-static": ("int8", "static int8"),
     "int8-qat": ("int8", "static int8"),  # How its weights were trained no file shows.
-    "int8-weights": ("int8", "float32"),
-    "int4-weights": ("int4", "float32"),
+    "int8-weights": ("int8", "float"),
+    "int4-weights": ("int4", "float"),
 }
 """What each kind stores its weights as, and how its layers take what they multiply."""

@@ -67,7 +67,7 @@ class Target:
     device: str = "cpu"
 
 
-Activations = Literal["float32", "dynamic int8", "static int8"]
+Activations = Literal["float", "dynamic int8", "static int8"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Weight:
             shared values are then shared within a channel.
         spared: whether the toolkit neither prunes nor clusters such a kernel; a note in the row says so.
         zero_point: the stored value that stands for 0.
-        activations: how its layer takes what it multiplies: as float32, rounded to int8 by a range that is found as it
+        activations: how its layer takes what it multiplies: as float, rounded to int8 by a range that is found as it
             runs, or as int8 by a range that is stored. None of embeddings, which multiply nothing.
     """
 

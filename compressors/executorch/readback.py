@@ -28,7 +28,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "xnn_datatype_qcint8": np.dtype(np.int8),
 }
 _ACTIVATIONS: dict[str, Activations] = {
-    "xnn_datatype_fp32": "float32",
+    "xnn_datatype_fp32": "float",
+    "xnn_datatype_fp16": "float",
     "xnn_datatype_qdint8": "dynamic int8",
     "xnn_datatype_qint8": "static int8",
 }

@@ -60,7 +60,7 @@ def _weight(index: int, node: Any) -> Weight:
         unpack = torch.ops.quantized.conv2d_unpack if kind == "convolution" else torch.ops.quantized.linear_unpack
         return Weight(name, *_integers(unpack(stored)[0]), activations=_activations(node))
     scales = _scales_of_rows(node) if stored.dtype == torch.int8 else None
-    return Weight(name, stored.numpy(), scales, spared=spared, activations=None if spared else "float32")
+    return Weight(name, stored.numpy(), scales, spared=spared, activations=None if spared else "float")
 
 
 def _activations(node: Any) -> Activations:

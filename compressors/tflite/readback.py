@@ -51,7 +51,7 @@ def read_weights(path: Path) -> tuple[Weight, ...]:
                     f"{path}: the kernel {weight.name!r} has a zero point; TF-Lite's kernels have none."
                 )
             if weight.scales is None or index in widened:
-                activations: Activations = "float32"
+                activations: Activations = "float"
             else:
                 taken = graph.Tensors(op.Inputs(0)).Type()
                 activations = "static int8" if taken == schema.TensorType.INT8 else "dynamic int8"
