@@ -72,6 +72,7 @@ def lira_scores(
     variance: Variance = "per-example",
     location: Location = "median",
     missing: Missing = "raise",
+    sigma: float | None = None,
 ) -> NDArray[np.float64]:
     """Score examples by LiRA.
 
@@ -84,6 +85,7 @@ def lira_scores(
         location: centre of each group; unused with ``bayes``, whose means are posterior means.
         missing: what to do where an example has too few shadows on a side that is needed (one; two with per-example
             variance): ``raise``, or ``mask``: its score is NaN, to be counted with ``np.isnan``.
+        sigma: the fixed standard deviation of the OUT side, where it is known from more shadows than these.
 
     Returns:
         [examples], higher = member: a log likelihood ratio (online) or a z-score (offline).
@@ -108,7 +110,7 @@ def lira_scores(
         return np.full_like(target, np.nan)
     for side in (outside, *rest):
         _require_finite(side.residual[side.count > 0])
-    z_out, log_out = _standardise(target, outside, variance)
+    z_out, log_out = _standardise(target, outside, variance, sigma)
     if mode == "offline":
         scores = z_out
     else:
@@ -198,20 +200,20 @@ def _middle(groups: NDArray[np.float64], size: NDArray[np.int64]) -> NDArray[np.
 
 
 def _standardise(
-    target: NDArray[np.float64], side: Moments, variance: Variance
+    target: NDArray[np.float64], side: Moments, variance: Variance, sigma: float | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The target's z-score on one side and the log of the standard deviation, both [examples]."""
     if variance == "fixed":
-        pooled = side.pooled_variance()
+        pooled = side.pooled_variance() if sigma is None else sigma**2
         if pooled == 0:
             raise TooFewReferencesError(
                 "A fixed variance needs some example with two shadows that differ on each side; got none. "
                 f"At most {side.count.max(initial=0)} shadows stand on one side. Take more shadows."
             )
-        sigma = np.full_like(target, np.sqrt(pooled))
+        spread = np.full_like(target, np.sqrt(pooled))
     else:
-        sigma = np.sqrt(np.maximum(side.variance, FLOOR**2))
-    return (target - side.location) / sigma, np.log(sigma)
+        spread = np.sqrt(np.maximum(side.variance, FLOOR**2))
+    return (target - side.location) / spread, np.log(spread)
 
 
 def _bayes(
@@ -258,7 +260,7 @@ def _refuse(lacking: NDArray[np.bool_], needed: int, mode: Mode, missing: Missin
 
 
 def _rule(
-    values: NDArray[np.float64], references: References, *, mode: Mode, variance: Variance
+    values: NDArray[np.float64], references: References, *, mode: Mode, variance: Variance, sigma: float | None
 ) -> NDArray[np.float64]:
     return lira_scores(
         values[:, 0],
@@ -267,11 +269,17 @@ def _rule(
         mode=mode,
         variance=variance,
         missing="mask",
+        sigma=sigma,
     )
 
 
 def _learn(references: References, *, mode: Mode, variance: Variance) -> Rule:
-    return partial(_rule, mode=mode, variance=variance)
+    sigma = None
+    if mode == "offline" and variance == "fixed":
+        # Of all shadows at once: with two of them, one held out leaves a single one, which has no variance.
+        (outside,) = group_moments(references.values[..., 0], references.member, "median", sides=(False,))
+        sigma = float(np.sqrt(outside.pooled_variance())) or None
+    return partial(_rule, mode=mode, variance=variance, sigma=sigma)
 
 
 def lira(mode: Mode = "online", variance: Variance = "per-example") -> ReferenceAttack:

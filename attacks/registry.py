@@ -44,8 +44,24 @@ _OWN: dict[str, AttackInfo] = {
         "one-model",
     ),
     "compleak-nr-loss": AttackInfo(
-        "compleak.metric:LossThreshold", "CompLeak_NR: loss, one threshold for all classes", "one-model"
+        "compleak.metric:OneThreshold",
+        "CompLeak_NR: loss, one threshold for all classes",
+        "one-model",
+        options={"signal": "loss"},
     ),
+    **{
+        f"compleak-nr-{signal}-global": AttackInfo(
+            "compleak.metric:OneThreshold",
+            f"CompLeak_NR: {what}, one threshold for all classes",
+            "one-model",
+            options={"signal": signal},
+        )
+        for signal, what in (
+            ("confidence", "log-odds of the true class"),
+            ("entropy", "prediction entropy"),
+            ("modified-entropy", "modified entropy"),
+        )
+    },
     "compleak-nr-confidence": AttackInfo(
         "compleak.metric:ClassThresholds",
         "CompLeak_NR: log-odds of the true class, a threshold per class",
@@ -71,6 +87,7 @@ _OWN: dict[str, AttackInfo] = {
             "one-model",
             options={"features": features, "learner": learner},
             seeded=True,
+            refitted=True,
         )
         for features, what in (("train1", "posteriors"), ("train2", "posteriors and label"))
         for learner in ("lr", "rf")
@@ -100,6 +117,7 @@ _OWN: dict[str, AttackInfo] = {
             "original+compressed",
             options={"features": features, "learner": learner},
             seeded=True,
+            refitted=True,
         )
         for features, what in (("sr1", "sorted posteriors"), ("sr2", "sorted posteriors and label"))
         for learner in ("lr", "rf", "gbt")

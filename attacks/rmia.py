@@ -30,6 +30,9 @@ Floats = NDArray[np.float64]
 
 DEFAULT_A = 0.3
 """The authors' value for CIFAR-10, where too few shadows are there to tune it."""
+LEAST_TO_TUNE = 8
+"""Shadows below which ``a`` is not tuned (ours): what two shadows prefer is chance, and differs between two variants of
+one model by more than the variants do."""
 GRID = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -117,8 +120,10 @@ def tune_a(references: References, grid: tuple[float, ...] = GRID) -> float:
         grid: the candidates; the first of equals is taken.
 
     Returns:
-        One of ``grid``, or ``DEFAULT_A`` where no shadow can be held out.
+        One of ``grid``, or ``DEFAULT_A`` where there are fewer than ``LEAST_TO_TUNE`` shadows.
     """
+    if len(references.member) < LEAST_TO_TUNE:
+        return DEFAULT_A
     found = []
     for values, others, member in references.held_out():
         known = ~others.member.all(axis=0)

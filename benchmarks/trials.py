@@ -13,6 +13,9 @@ from .nodes import Node, derived_seed, make_node, provided_by
 from .schema import Suite
 from .variants import Variant, several, variant_sets, variants_of
 
+HALVINGS = 2
+"""How often an attack whose fit matters is fitted again on both halves of the shadows' examples."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -79,6 +82,8 @@ def _of_party(
             "targets": list(targets),
             **provided_by(ATTACKS, attack),
         }
+        if info.refitted:
+            config["halves"] = [derived_seed(suite.seed, "halves", str(i)) for i in range(HALVINGS)]
         if info.known == "partial":
             config |= {"shadows": [], "known_seed": derived_seed(suite.seed, "known")}
         # Where the attacks that this one stacks on are part of the plan, it need not do them again.
@@ -97,13 +102,16 @@ def _of_party(
         access = ATTACKS[attack].access
         if (beside := ATTACKS[attack].beside) and (beside, ORIGINAL) not in done:
             done[beside, ORIGINAL] = attack_node(beside, (variants_of(suite)[0],))
-        if access != "one-model" and not beside and (attack, ORIGINAL) not in done:
-            copies = {"count": 1 if access == "original+compressed" else 2, "keep": access != "multiple"}
-            done[attack, ORIGINAL] = attack_node(attack, variants, copies)
+        alone = ORIGINAL
+        if access != "one-model" and not beside:
+            copies = {"count": sum(v.name != ORIGINAL for v in variants), "keep": access != "multiple"}
+            alone = ORIGINAL if copies["count"] == 1 else f"{ORIGINAL} {copies['count']} times"
+            if (attack, alone) not in done:
+                done[attack, alone] = attack_node(attack, variants, copies)
         node = attack_node(attack, variants)
         if not several(variants):
             done[attack, variants[-1].name] = node
-        baseline = done[beside or attack, ORIGINAL]
+        baseline = done[beside or attack, alone]
         parents = {"attack": node} if baseline is node else {"attack": node, "baseline": baseline}
         statistics = suite.statistics.model_dump(mode="json")
         yield Trial(

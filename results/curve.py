@@ -220,8 +220,8 @@ def _same_access(rows: Sequence[Row], attack: str, baseline: str) -> bool:
 
 
 def _test(results: Results, row: Row, baseline: Row) -> PairedTest:
-    before, after, member = paired(results.scores_of(baseline), results.scores_of(row))
-    return delong_paired_test(after, before, member, LEVEL)
+    before, after, member, refits = paired(results.scores_of(baseline), results.scores_of(row))
+    return delong_paired_test(after, before, member, LEVEL, refits)
 
 
 def _mean(cells: Sequence[Cell]) -> Cell:

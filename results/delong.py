@@ -56,23 +56,30 @@ def delong_interval(scores: Floats, member: Bools, level: float = 0.95) -> Inter
     return Interval(float(low), float(high), level, "delong-logit")
 
 
-def delong_paired_test(scores_a: Floats, scores_b: Floats, member: Bools, level: float = 0.95) -> PairedTest:
+def delong_paired_test(
+    scores_a: Floats, scores_b: Floats, member: Bools, level: float = 0.95, refits: Sequence[float] = ()
+) -> PairedTest:
     """AUC of ``a`` less AUC of ``b``, both on the same examples (DeLong et al. 1988).
 
     Where the two order every member against every non-member alike, the difference is 0 with p = 1 and the exact
     interval of ``unanimous_pairs``. Where the difference is not zero but its variance is, Hoeffding's (1963)
     inequality for U-statistics gives interval and p-value; both are then conservative.
 
+    DeLong's variance is that of the examples, for scores as they are. Where the attacks that made them were fitted,
+    ``refits`` say by how much other fits differ: the delete-half jackknife (Shao and Wu 1989) of the fit is added to
+    it, and the normal law gives way to Student's t with Satterthwaite's (1946) degrees of freedom. (Ours; it errs on
+    the wide side, for the draws of the attack itself are counted twice.)
+
     Args:
         scores_a: floating point [examples], higher = member.
         scores_b: the same examples in the same order.
         member: bool [examples], at least two of each class.
         level: nominal coverage of the interval.
+        refits: the same difference of AUCs, of both attacks fitted on the same half of what they are fitted on.
 
     Raises:
         ScoreError: see ``metrics.checked``; or fewer than two of a class.
     """
-    z = -float(special.ndtri(tail(level)))
     above_a, below_a = _placements(scores_a, member)
     above_b, below_b = _placements(scores_b, member)
     difference = auc(scores_a, member) - auc(scores_b, member)
@@ -81,11 +88,17 @@ def delong_paired_test(scores_a: Floats, scores_b: Floats, member: Bools, level:
         same = unanimous_pairs(0.5, pairs, level)
         return PairedTest(0.0, 2 * same.low - 1, 2 * same.high - 1, 1.0)
     error = np.sqrt(_variance(above_a - above_b, below_a - below_b))
-    if error == 0.0:
+    spread = fmean((d - difference) ** 2 for d in refits) if refits else 0.0
+    if error == 0.0 == spread:
         half = np.sqrt(2 * np.log(2 / (1 - level)) / pairs)
         p_value = min(1.0, 2 * np.exp(-pairs * difference**2 / 2))
+    elif spread:
+        freedom = len(refits) * (1 + error**2 / spread) ** 2
+        error = np.hypot(error, np.sqrt(spread))
+        half = -special.stdtrit(freedom, tail(level)) * error
+        p_value = 2 * special.stdtr(freedom, -abs(difference) / error)
     else:
-        half = z * error
+        half = -special.ndtri(tail(level)) * error
         p_value = 2 * special.ndtr(-abs(difference) / error)
     low, high = max(-1.0, difference - half), min(1.0, difference + half)
     return PairedTest(difference, float(low), float(high), float(p_value))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -204,18 +205,19 @@ def evaluate(scores: Floats, member: Bools, threshold: float, *, seed: int, resa
     return Evaluation(cells)
 
 
-def compare_to(baseline_scores: Floats, scores: Floats, member: Bools) -> Evaluation:
+def compare_to(baseline_scores: Floats, scores: Floats, member: Bools, refits: Sequence[float] = ()) -> Evaluation:
     """This attack's AUC less the baseline's, on the same examples in the same order (DeLong, paired, 95 %).
 
     Args:
         baseline_scores: floating point [examples], of the attack on the original.
         scores: floating point [examples].
         member: bool [examples].
+        refits: see ``delong_paired_test``.
 
     Raises:
         ScoreError: see ``metrics.checked``; or fewer than two of a class.
     """
-    test = delong_paired_test(scores, baseline_scores, member)
+    test = delong_paired_test(scores, baseline_scores, member, refits=refits)
     return Evaluation(
         {
             "auc_minus_original": test.difference,

@@ -9,7 +9,8 @@ column        type      meaning
 ============  ========  ==========================================
 
 The schema's metadata, key ``compleak.scores``, holds JSON with ``format``, ``target``, ``variant``, ``attack`` and
-``threshold`` (a number, or the text ``inf`` or ``-inf``). The same scores make the same bytes, given the same pyarrow.
+``threshold`` (a number, or the text ``inf`` or ``-inf``), and ``refits`` where there are any. The same scores make the
+same bytes, given the same pyarrow.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,8 @@ class Scores:
         example: ids, int64 [examples], unique.
         member: bool [examples].
         score: float64 [examples], higher = member.
+        refits: AUC on the same examples of the same attack, fitted on one half after the other of what it was fitted
+            on; none where it was not.
     """
 
     target: str
@@ -56,6 +59,7 @@ class Scores:
     example: NDArray[np.int64]
     member: Bools
     score: Floats
+    refits: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -68,6 +72,7 @@ class Scores:
         variant: str,
         attack: str,
         threshold: float,
+        refits: Sequence[float] = (),
     ) -> Self:
         """Check the arrays and put them in order.
 
@@ -79,9 +84,11 @@ class Scores:
             variant: name of the compression setting.
             attack: name of the attack.
             threshold: calibrated on the shadows; infinite is allowed, NaN is not.
+            refits: AUCs in [0, 1].
 
         Raises:
-            ScoreError: see ``metrics.checked``; or ids that repeat or are no integers, a name missing, a NaN threshold.
+            ScoreError: see ``metrics.checked``; or ids that repeat or are no integers, a name missing, a NaN threshold,
+                a refit that is no AUC.
         """
         score, member = checked(score, member)
         example = np.asarray(example)
@@ -95,7 +102,9 @@ class Scores:
             raise ScoreError(f"Scores need the names {list(_NAMES)}; empty: {missing}.")
         if np.isnan(threshold):
             raise ScoreError(f"{attack}: the threshold is NaN; it must be calibrated on the shadows.")
-        return cls(target, variant, attack, float(threshold), ids, member[order], score[order])
+        if not all(0 <= refit <= 1 for refit in refits):
+            raise ScoreError(f"{attack}: refits must be AUCs, from 0 to 1; got {list(refits)}.")
+        return cls(target, variant, attack, float(threshold), ids, member[order], score[order], tuple(refits))
 
     @property
     def sha256(self) -> str:
@@ -109,7 +118,23 @@ class Scores:
         return digest.hexdigest()
 
 
-def paired(baseline: Scores, scores: Scores) -> tuple[Floats, Floats, Bools]:
+class Paired(NamedTuple):
+    """What a paired test needs: two scores and the membership of the same examples, and what other fits would say.
+
+    Attributes:
+        baseline: floating point [examples].
+        scores: floating point [examples].
+        member: bool [examples].
+        refits: AUC of the second less that of the first, both fitted on the same half; none where either was not.
+    """
+
+    baseline: Floats
+    scores: Floats
+    member: Bools
+    refits: tuple[float, ...]
+
+
+def paired(baseline: Scores, scores: Scores) -> Paired:
     """Both scores and the membership of the examples they share, for a paired test.
 
     Raises:
@@ -121,7 +146,9 @@ def paired(baseline: Scores, scores: Scores) -> tuple[Floats, Floats, Bools]:
             f"{baseline.attack} on {baseline.variant} of {baseline.target} and {scores.attack} on {scores.variant} "
             f"of {scores.target} were scored on different examples, so no paired test can be made."
         )
-    return baseline.score, scores.score, scores.member
+    alike = len(baseline.refits) == len(scores.refits)
+    refits = tuple(own - base for base, own in zip(baseline.refits, scores.refits, strict=True)) if alike else ()
+    return Paired(baseline.score, scores.score, scores.member, refits)
 
 
 def write_scores(scores: Scores, path: Path) -> None:
@@ -268,6 +295,7 @@ def _metadata(scores: Scores) -> bytes:
         "format": FORMAT,
         **{name: getattr(scores, name) for name in _NAMES},
         "threshold": scores.threshold if finite else str(scores.threshold),
+        **({"refits": list(scores.refits)} if scores.refits else {}),
     }
     return json.dumps(content, sort_keys=True, allow_nan=False).encode()
 
@@ -278,10 +306,11 @@ def _read_metadata(raw: bytes | None, path: Path) -> dict[str, Any]:
         if content.pop("format") != FORMAT:
             raise ScoreError(f"{path} has another format than {FORMAT}. Read it with the version that wrote it.")
         threshold = float(content.pop("threshold"))
+        refits = [float(refit) for refit in content.pop("refits", [])]
         if sorted(content) != sorted(_NAMES) or not all(isinstance(v, str) for v in content.values()):
             raise KeyError
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, ScoreError):
             raise
         raise ScoreError(f"{path} lacks the metadata {_KEY.decode()!r} that `write_scores` leaves.") from error
-    return {**content, "threshold": threshold}
+    return {**content, "threshold": threshold, "refits": refits}

@@ -1,8 +1,9 @@
 """CompLeak_NR, metric attacks: one number per example, compared with thresholds found on shadow models.
 
 CompLeak section 4 and Song & Mittal 2021. CompLeak decides by a threshold per class but ranks by the bare signal, so
-its accuracy and its AUC are of two different attacks. Here the score is the signal less its class's threshold:
-``score >= 0`` is exactly the per-class attack, and the ROC moves all the thresholds together. Signals stand on a
+its accuracy and its AUC are of two different attacks. Here they are two: ``ClassThresholds`` scores by the signal less
+its class's threshold, so that ``score >= 0`` is exactly the per-class attack and the ROC moves all the thresholds
+together; ``OneThreshold`` scores by the bare signal, and so ranks by nothing that was fitted. Signals stand on a
 logarithmic scale, which changes no decision and keeps apart the confident records that a subtraction (or CompLeak's
 float32 sigmoid) would tie (ours).
 """
@@ -28,6 +29,7 @@ SIGNALS: dict[str, Signal] = {
     "entropy": lambda logits, _: -signals.log_entropy(logits),
     "modified-entropy": lambda logits, labels: -signals.log_modified_entropy(logits, labels),
     "confidence": signals.logit_confidence,
+    "loss": lambda logits, labels: -signals.cross_entropy(logits, labels),
 }
 
 
@@ -65,14 +67,15 @@ class ClassThresholds:
         return self._signal(records.logits[:, 0], records.labels) - self._thresholds[records.labels]
 
 
-class LossThreshold:
-    """The cross-entropy loss with one threshold for all classes (Yeom et al. 2018): ranks by the bare loss."""
+class OneThreshold:
+    """A signal with one threshold for all classes, as the loss of Yeom et al. 2018. Its AUC is the signal's own."""
 
-    name = "compleak-nr-loss"
     access: Access = "one-model"
     queries = 1
 
-    def __init__(self) -> None:
+    def __init__(self, signal: Literal["loss", "entropy", "modified-entropy", "confidence"]) -> None:
+        self.name = f"compleak-nr-{signal}{'' if signal == 'loss' else '-global'}"
+        self._signal = SIGNALS[signal]
         self._held: Held | None = None
         self._threshold = np.nan
 
@@ -84,17 +87,16 @@ class LossThreshold:
         """
         held = Held.of(shadows, self.access, self.name)
         records = held.calibration_records(shadows)
-        scores = -signals.cross_entropy(records.logits[:, 0], records.labels)
-        self._threshold = best_threshold(scores, records.member)
+        self._threshold = best_threshold(self._signal(records.logits[:, 0], records.labels), records.member)
         self._held = held
         return self
 
     def score(self, target: Observations) -> Floats:
-        """Minus the loss, [examples]."""
+        """The signal, [examples]."""
         if self._held is None:
             raise NotFittedError(self.name)
         records = self._held.target_records(target, self.name)
-        return -signals.cross_entropy(records.logits[:, 0], records.labels)
+        return self._signal(records.logits[:, 0], records.labels)
 
     @property
     def threshold(self) -> float:

@@ -59,6 +59,7 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
             access,
             options={"form": form, "learner": learner},
             seeded=True,
+            refitted=True,
         )
         for form, access, what in _FORMS
         for learner, words in _LEARNERS.items()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...attacks.observations import Observations
 from ...attacks.protocol import Attack
+from ...results.metrics import auc
 from ...results.scores import Scores, read_scores, write_scores
 from .job import Job
 
@@ -72,8 +74,9 @@ def run(job: Job) -> None:
         notes |= fit_heard(attack, observations.select(models=config["shadows"]))
         if hasattr(attack, "held_out"):
             np.save(job.out / HELD_OUT, attack.held_out, allow_pickle=False)
+        refits = _refits(config, make, more, observations)
         for target, ids in targets.items():
-            _score(job, attack, observations, target, ids)
+            _score(job, attack, observations, target, ids, refits)
     else:
         for target, ids in targets.items():
             of_target = observations.select(models=[target], examples=ids)
@@ -108,9 +111,32 @@ def fit_heard(attack: Attack, shadows: Observations) -> set[str]:
     return {str(w.message) for w in caught if w.category is UserWarning}
 
 
-def _score(job: Job, attack: Attack, observations: Observations, target: str, ids: NDArray[np.int64]) -> None:
+def _refits(
+    config: Mapping[str, Any], make: Callable[..., Attack], more: Mapping[str, Any], observations: Observations
+) -> list[Attack]:
+    """The attack, fitted again on each half of the shadows' examples, split as often as the plan says."""
+    shadows = observations.select(models=config["shadows"])
+    found = []
+    for seed in config.get("halves", ()):
+        for second in (False, True):
+            again = make(**config["arguments"], **more)
+            fit_heard(again, shadows.half_calibration(seed, second=second))
+            found.append(again)
+    return found
+
+
+def _score(
+    job: Job,
+    attack: Attack,
+    observations: Observations,
+    target: str,
+    ids: NDArray[np.int64],
+    refits: Sequence[Attack] = (),
+) -> None:
     of_target = observations.select(models=[target], examples=ids)
-    scores = attack.score(of_target.without_membership())
+    blind = of_target.without_membership()
+    scores = attack.score(blind)
+    of_refits = [again.score(blind) for again in refits]
     # Membership joins the scores only here, after the attack is done.
     write_scores(
         Scores.of(
@@ -121,6 +147,7 @@ def _score(job: Job, attack: Attack, observations: Observations, target: str, id
             variant=";".join(observations.variants),
             attack=attack.name,
             threshold=attack.threshold,
+            refits=[auc(again, of_target.member[0]) for again in of_refits],
         ),
         job.out / f"{target}.parquet",
     )

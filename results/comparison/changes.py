@@ -179,10 +179,10 @@ def _change(first: Results, second: Results, was: Row, now: Row) -> Change:
 def _paired(first: Results, second: Results, was: Row, now: Row) -> Delta | None:
     """The paired difference; None where scores are not kept, or are of other examples."""
     try:
-        before, after, member = paired(first.scores_of(was), second.scores_of(now))
+        before, after, member, refits = paired(first.scores_of(was), second.scores_of(now))
     except ScoreError:
         return None
-    test = delong_paired_test(after, before, member)
+    test = delong_paired_test(after, before, member, refits=refits)
     return Delta(test.difference, test.low, test.high)
 
 

@@ -37,7 +37,7 @@ By = Literal["setting", "technique", "framework"]
 MARGIN = 0.01
 ATTACKS: dict[Holding, tuple[str, ...]] = {
     "artifact": (
-        *("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "lira-online-fixed-var", "rmia-offline"),
+        *("compleak-nr-train2-rf", "compleak-nr-modified-entropy-global", "lira-online-fixed-var", "rmia-offline"),
         *("encodermi-v", "encodermi-t", "lpla-linf-gaussian-standardised", "partcrop-v2"),
         *("lm-loss", "lm-nr-rf", "lm-lira-offline-fixed-var", "lm-rmia-offline"),
     ),

@@ -130,9 +130,9 @@ def paired_test(row: Row, base: Scores, own: Scores, sees: bool, level: float, b
     Raises:
         ScoreError: the scores are of different examples.
     """
-    before, after, member = paired(base, own)
-    usual = delong_paired_test(after, before, member, LEVEL)
-    joint = usual if level == LEVEL else delong_paired_test(after, before, member, level)
+    before, after, member, refits = paired(base, own)
+    usual = delong_paired_test(after, before, member, LEVEL, refits)
+    joint = usual if level == LEVEL else delong_paired_test(after, before, member, level, refits)
     examples = min(np.count_nonzero(member), np.count_nonzero(~member))
     return Test(row, usual, joint.high, int(examples), sees, beside)
 

@@ -118,7 +118,7 @@ def _targets(name: str, group: Sequence[Row], scores: Mapping[str, Scores]) -> l
     found = [scores[row.scores_sha256] for row in group]
     if name == "auc_minus_original":
         both = [paired(scores[row.baseline_sha256], own) for row, own in zip(group, found, strict=True)]
-        return [(np.stack([own, baseline]), member) for baseline, own, member in both]
+        return [(np.stack([own, baseline]), member) for baseline, own, member, _ in both]
     if name == "balanced_accuracy":
         # Each target has a threshold of its own, from its shadows.
         return [((s.score >= s.threshold).astype(np.float64), s.member) for s in found]

@@ -82,7 +82,7 @@ def pair(baseline: Scores, scores: Scores, fpr: float, *, resamples: int = 1000)
     Raises:
         ScoreError: they are not about the same examples, or see ``metrics.checked``.
     """
-    old, new, member = paired(baseline, scores)
+    old, new, member, _ = paired(baseline, scores)
     seen, found = exposed(baseline, fpr), exposed(scores, fpr)
     n_members, n_others = int(member.sum()), int((~member).sum())
     alone = found & ~seen

@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import rankdata
 
 from compleak.attacks import signals
-from compleak.attacks.compleak.metric import ClassThresholds, Correctness, LossThreshold
+from compleak.attacks.compleak.metric import ClassThresholds, Correctness, OneThreshold
 from compleak.attacks.observations import Observations
+from compleak.attacks.registry import make_attack
 
 Plant = Callable[..., Observations]
 
@@ -79,10 +80,22 @@ def test_a_class_the_shadows_lack_takes_the_common_threshold(planted: Plant) -> 
 
 
 def test_loss_is_ranked_by_the_bare_loss(shadows: Observations, target: Observations) -> None:
-    attack = LossThreshold().fit(shadows.select(variants=["a"]))
+    attack = OneThreshold("loss").fit(shadows.select(variants=["a"]))
     score = attack.score(target.select(variants=["a"]))
     np.testing.assert_array_equal(score, -signals.cross_entropy(target.of_variant("a")[0], target.labels))
     assert score.min() < attack.threshold < score.max()
+
+
+@pytest.mark.parametrize("signal", ["entropy", "modified-entropy", "confidence"])
+def test_one_threshold_ranks_by_nothing_that_was_fitted(signal, planted: Plant, target: Observations) -> None:
+    """Whatever the shadows, the same order; thresholds for each class change it."""
+    blind = target.select(variants=["a"]).without_membership()
+    found = [planted(models=1, seed=seed).select(variants=["a"]) for seed in (5, 6)]
+    bare = [make_attack(f"compleak-nr-{signal}-global").fit(shadows) for shadows in found]
+    np.testing.assert_array_equal(bare[0].score(blind), bare[1].score(blind))
+    assert bare[0].threshold != bare[1].threshold
+    of_class = [make_attack(f"compleak-nr-{signal}").fit(shadows).score(blind) for shadows in found]
+    assert (np.argsort(of_class[0]) != np.argsort(of_class[1])).any()
 
 
 def test_correctness_is_the_gap_attack(shadows: Observations, target: Observations) -> None:

@@ -76,3 +76,18 @@ def test_shadows_need_both_kinds(planted: Plant) -> None:
 
 def test_not_fitted_says_what_to_do() -> None:
     assert "call `fit`" in str(NotFittedError("lira"))
+
+
+def test_halves_of_what_attacks_are_fitted_on_part_it_by_examples(planted: Plant) -> None:
+    """A twin of the pool design is the same example with the opposite answer: it is on its example's side."""
+    whole = planted(models=4, seed=0, examples=101)
+    usable = np.asarray(whole.data["calibration"].values).any(axis=0)
+    pairs = set(zip(*whole.calibration_pairs(), strict=True))
+    first, second = (
+        set(zip(*whole.half_calibration(7, second=s).calibration_pairs(), strict=True)) for s in (False, True)
+    )
+    assert first | second == pairs and first and second
+    sides = [{example for _, example in half} for half in (first, second)]
+    assert not sides[0] & sides[1]
+    assert [len(side) for side in sides] == [usable.sum() // 2, usable.sum() - usable.sum() // 2]
+    assert first != set(zip(*whole.half_calibration(8, second=False).calibration_pairs(), strict=True))

@@ -1,10 +1,11 @@
 """Twins, held-out shadows, and the estimator around a signal and a rule."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from compleak.attacks.lira import lira
 from compleak.attacks.observations import ObservationError, Observations
@@ -137,6 +138,21 @@ def test_too_few_shadows_to_hold_one_out_give_the_natural_threshold(planted: Cal
     attack = lira("online", "per-example").fit(planted(models=4, seed=12).select(variants=["a"]))
     with pytest.warns(UserWarning, match="too few shadows to hold one out"):
         assert attack.threshold == 0.0
+
+
+def test_two_shadows_calibrate_offline_lira_of_one_variance() -> None:
+    """The one that is held out leaves a single reference, but what varies was learned from both."""
+    shadows, target = disjoint(2, seed=15), disjoint(1, seed=16, target=True)
+    attack = make_attack("lira-offline-fixed-var").fit(shadows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        threshold = attack.threshold
+    score, member = attack.score(target.without_membership()), target.member[0]
+    fpr, tpr, _ = roc_curve(member, score)
+    called = score >= threshold
+    reached = (called[member].mean() + (~called)[~member].mean()) / 2
+    assert reached > (tpr + 1 - fpr).max() / 2 - 0.03
+    assert reached > ((score >= 0)[member].mean() + (score < 0)[~member].mean()) / 2 + 0.03
 
 
 def test_rmia_scores_are_ranks_of_the_ratio(planted: Callable[..., Observations]) -> None:

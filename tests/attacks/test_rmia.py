@@ -147,9 +147,9 @@ def test_a_is_tuned_on_shadows_to_what_it_is() -> None:
     assert tune_a(references(a=0.2)) < tune_a(references(a=0.95))
 
 
-def test_a_falls_back_where_no_shadow_can_be_held_out() -> None:
-    pair = references(a=0.5, models=2)
-    assert tune_a(pair) == DEFAULT_A
+@pytest.mark.parametrize(("models", "tuned"), [(2, False), (6, False), (8, True)])
+def test_a_is_not_tuned_on_few_shadows(models: int, tuned: bool) -> None:
+    assert (tune_a(references(a=0.95, models=models)) != DEFAULT_A) == tuned
 
 
 def test_base_online_orders_as_rmia_online() -> None:

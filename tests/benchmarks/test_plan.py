@@ -150,3 +150,22 @@ def test_a_compressed_reference_is_held_against_the_loss_on_the_original() -> No
     assert {t.baseline_node.key for t in found if t.baseline_node} == {loss.attack_node.key}
     assert planned_cells(plan, found[0], "target-0")["baseline"] == "lm-loss on the original"
     assert not any("copies" in n.name for n in plan.nodes if "lm-reference-compressed" in n.name)
+
+
+def test_several_models_are_held_against_as_many_copies_of_the_original() -> None:
+    plan = make_plan(load_suite("text-quickstart/bert"))
+    found = [t for t in plan.trials if t.attack.startswith("compleak-mr") and t.baseline_node]
+    counts = {t.attack_node.name: sum(v.name != "original" for v in t.variants) for t in found}
+    assert {t.attack_node.name: t.baseline_node.config["copies"]["count"] for t in found} == counts
+    assert len(set(counts.values())) > 1
+
+
+def test_what_is_learned_is_learned_again_on_halves_the_same_for_all_models() -> None:
+    trials = make_plan(load_suite("quickstart")).trials
+    halves: dict[str, set[str]] = {}
+    for trial in trials:
+        for node in filter(None, (trial.attack_node, trial.baseline_node)):
+            halves.setdefault(trial.attack, set()).add(str(node.config.get("halves")))
+    assert all(len(found) == 1 for found in halves.values())
+    assert halves["compleak-nr-train2-rf"] == halves["compleak-sr2-rf"] != {"None"}
+    assert halves["compleak-nr-modified-entropy-global"] == halves["compleak-mr"] == {"None"}

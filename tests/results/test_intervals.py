@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, kstest, norm
+from scipy.stats import binomtest, kstest, norm, t
 
 from compleak.results.delong import PairedTest, mean_test
 from compleak.results.intervals import (
@@ -126,6 +126,43 @@ def test_paired_test_is_antisymmetric_and_sees_a_better_attack():
     assert there.low > 0
     assert (back.difference, back.low, back.high) == pytest.approx((-there.difference, -there.high, -there.low))
     assert back.p_value == there.p_value
+
+
+def test_refits_widen_by_the_jackknife_and_by_students_t():
+    """By hand: the variances are added, Satterthwaite's degrees of freedom, Student's t."""
+    scores, member = gaussians(200, 1.0, 3)
+    other = scores + np.random.default_rng(4).normal(size=400)
+    plain = delong_paired_test(scores, other, member)
+    variance = ((plain.high - plain.low) / 2 / norm.ppf(0.975)) ** 2
+    refits = [plain.difference + d for d in (0.03, -0.01, 0.02, 0.04)]
+    spread = (0.03**2 + 0.01**2 + 0.02**2 + 0.04**2) / 4
+    law = t((variance + spread) ** 2 / (spread**2 / 4))
+    found = delong_paired_test(scores, other, member, refits=refits)
+    assert found.difference == plain.difference
+    assert found.high - found.difference == pytest.approx(law.ppf(0.975) * np.sqrt(variance + spread))
+    assert found.p_value == pytest.approx(2 * law.sf(plain.difference / np.sqrt(variance + spread)))
+    assert delong_paired_test(scores, other, member, refits=[plain.difference] * 4) == plain
+
+
+def test_a_difference_that_only_the_fit_made_is_not_found():
+    """Both attacks are equally good but for their fits, which move each AUC by about as much as the examples do."""
+    rng = np.random.default_rng(5)
+    member = np.repeat([True, False], 300)
+    said: dict[str, list[float]] = {"held fixed": [], "allowed for": []}
+    for _ in range(300):
+        common = rng.normal(size=600) + member
+        of_fit = rng.normal(size=(5, 2)) * 0.15
+        auc_of = [
+            [auc(common + 0.3 * rng.normal(size=600) + one * member, member) for one in pair] for pair in of_fit[1:]
+        ]
+        first, second = (common + 0.3 * rng.normal(size=600) + one * member for one in of_fit[0])
+        whole = auc(first, member) - auc(second, member)
+        # As the jackknife has it: what a half's fit adds to the whole's is as uncertain as the whole's.
+        refits = [whole + a - b for a, b in auc_of]
+        said["held fixed"].append(delong_paired_test(first, second, member).p_value)
+        said["allowed for"].append(delong_paired_test(first, second, member, refits=refits).p_value)
+    assert np.mean(np.array(said["held fixed"]) < 0.05) > 0.4
+    assert np.mean(np.array(said["allowed for"]) < 0.05) < 0.06
 
 
 def test_without_an_effect_p_values_are_uniform():

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from compleak.results.metrics import ScoreError
-from compleak.results.scores import Scores, paired, read_scores, write_atomically, write_scores
+from compleak.results.scores import (
+    Scores,
+    paired,
+    read_pack,
+    read_scores,
+    write_atomically,
+    write_pack,
+    write_scores,
+)
 
 NAMES = {"target": "target-0", "variant": "tflite/clustering-k16", "attack": "compleak-nr-loss"}
 
@@ -155,14 +163,28 @@ def test_other_columns_are_refused(tmp_path):
 
 def test_pairs_need_the_same_examples_and_membership():
     first, second = some_scores(), some_scores(score=np.arange(50.0), variant="original")
-    baseline, scores, member = paired(second, first)
+    baseline, scores, member, refits = paired(second, first)
     np.testing.assert_array_equal(baseline, second.score)
     np.testing.assert_array_equal(scores, first.score)
     np.testing.assert_array_equal(member, first.member)
+    assert refits == ()
     with pytest.raises(ScoreError, match="different examples"):
         paired(first, some_scores(seed=1))
     with pytest.raises(ScoreError, match="different examples"):
         paired(first, some_scores(member=np.arange(50) % 2 == 1))
+
+
+def test_refits_are_kept_hashed_and_paired(tmp_path):
+    plain, fitted = some_scores(), some_scores(refits=[0.5, 0.75])
+    assert plain.sha256 != fitted.sha256
+    write_scores(fitted, tmp_path / "a.parquet")
+    write_pack([plain, fitted], tmp_path / "pack.parquet")
+    assert read_scores(tmp_path / "a.parquet").refits == (0.5, 0.75)
+    assert {s.sha256 for s in read_pack(tmp_path / "pack.parquet")} == {plain.sha256, fitted.sha256}
+    assert paired(some_scores(refits=[0.25, 1.0]), fitted).refits == (0.25, -0.25)
+    assert paired(plain, fitted).refits == paired(some_scores(refits=[0.5]), fitted).refits == ()
+    with pytest.raises(ScoreError, match="refits must be AUCs"):
+        some_scores(refits=[1.5])
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):

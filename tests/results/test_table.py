@@ -7,7 +7,7 @@ from rich.console import Console
 
 from compleak.results.table import leaderboard_table, significant
 
-ATTACKS = ("compleak-nr-train2-rf", "compleak-nr-modified-entropy", "compleak-sr2-rf", "compleak-mr")
+ATTACKS = ("compleak-nr-train2-rf", "compleak-nr-modified-entropy-global", "compleak-sr2-rf", "compleak-mr")
 
 LONG = "pruning-magnitude-0.8+clustering-k16+quantization-int8-qat"
 

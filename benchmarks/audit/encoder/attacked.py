@@ -104,8 +104,17 @@ def attack_encoder(
                 notes[name] = sorted(fit_heard(attack, fitted_on))
                 score, threshold = attack.score(attacked), attack.threshold
                 # Membership joins the scores only here, after the attack is done.
-                about = {"target": TARGET, "variant": ORIGINAL, "attack": name}
-                kept.append(Scores.of(ids[~known], member[~known], score, threshold=threshold, **about))
+                kept.append(
+                    Scores.of(
+                        ids[~known],
+                        member[~known],
+                        score,
+                        target=TARGET,
+                        variant=ORIGINAL,
+                        attack=name,
+                        threshold=threshold,
+                    )
+                )
             except (EncoderError, ScoreError) as error:
                 refusals[name] = str(error)
         tell("attacks", place, len(chosen))
