@@ -29,7 +29,8 @@ def read_weights(path: Path) -> tuple[Weight, ...]:
     from ai_edge_litert import schema_py_generated as schema
 
     open_interpreter(path)  # Checks the flatbuffer, which the schema's Python code takes on trust.
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    content = path.read_bytes()
+    model = schema.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)
     kinds = schema.BuiltinOperator
     operators = [graph.Operators(i) for i in range(graph.OperatorsLength())]
@@ -45,7 +46,7 @@ def read_weights(path: Path) -> tuple[Weight, ...]:
         if code in channel_axes:
             index = op.Inputs(1)
             tensor = graph.Tensors(widened.get(index, index))
-            weight = _weight(path, model, tensor, channel_axes[code])
+            weight = _weight(path, tensor, _stored(content, model, tensor), channel_axes[code])
             if weight.zero_point:
                 raise ArtifactError(
                     f"{path}: the kernel {weight.name!r} has a zero point; TF-Lite's kernels have none."
@@ -66,22 +67,30 @@ def read_weights(path: Path) -> tuple[Weight, ...]:
         elif code in embeddings:
             index = op.Inputs(embeddings[code])
             tensor = graph.Tensors(widened.get(index, index))
+            stored = _stored(content, model, tensor)
             # What is gathered may as well be computed: the state of a text's last token.
-            if model.Buffers(tensor.Buffer()).DataLength() and tensor.ShapeLength() == 2:
-                weights.append(replace(_weight(path, model, tensor, 0), spared=True))
+            if stored.size and tensor.ShapeLength() == 2:
+                weights.append(replace(_weight(path, tensor, stored, 0), spared=True))
     return tuple(weights)
 
 
-def _weight(path: Path, model: Any, tensor: Any, channel_axis: int) -> Weight:
-    name, kind = tensor.Name().decode(), tensor.Type()
+def _stored(content: bytes, model: Any, tensor: Any) -> NDArray[np.uint8]:
+    """The bytes of a constant, which a large file has behind its flatbuffer; none where the tensor is computed."""
     buffer = model.Buffers(tensor.Buffer())
-    if kind not in (*_DTYPES, _INT4) or not buffer.DataLength():
+    if buffer.DataLength():
+        within: NDArray[np.uint8] = buffer.DataAsNumpy()
+        return within
+    return np.frombuffer(content, np.uint8, count=buffer.Size(), offset=buffer.Offset() if buffer.Size() else 0)
+
+
+def _weight(path: Path, tensor: Any, stored: NDArray[np.uint8], channel_axis: int) -> Weight:
+    name, kind = tensor.Name().decode(), tensor.Type()
+    if kind not in (*_DTYPES, _INT4) or not stored.size:
         raise ArtifactError(
-            f"{path}: the kernel {name!r} is stored with type number {kind} in {buffer.DataLength()} bytes. "
+            f"{path}: the kernel {name!r} is stored with type number {kind} in {stored.size} bytes. "
             "Expected a constant of float32, float16, int8 or int4."
         )
     shape = tuple(int(n) for n in tensor.ShapeAsNumpy())
-    stored = buffer.DataAsNumpy()
     values: NDArray[np.generic] = _nibbles(stored, shape) if kind == _INT4 else stored.view(_DTYPES[kind])
     values = values.reshape(shape)
     quantization = tensor.Quantization()
