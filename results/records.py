@@ -101,7 +101,7 @@ class Row(BaseModel):
     n_members: int = Field(description="members scored", ge=1)
     n_nonmembers: int = Field(description="non-members scored", ge=1)
     auc_minus_original: Maybe = Field(default=None, description="AUC less the baseline's on the same examples")
-    auc_minus_original_low: Maybe = Field(default=None, description="its interval, lower end (DeLong, paired)")
+    auc_minus_original_low: Maybe = Field(default=None, description="its interval, lower end (DeLong, paired; fit)")
     auc_minus_original_high: Maybe = Field(default=None, description="its interval, upper end")
     auc_minus_original_p: Maybe = Field(
         default=None, description="p-value of no difference, two-sided, not corrected for multiple tests"
@@ -114,7 +114,9 @@ class Row(BaseModel):
     agreement: Maybe = Field(
         default=None, description="fraction of non-members that the artifact classifies as the original does"
     )
-    sparsity: Maybe = Field(default=None, description="fraction of weights that are zero in the artifact")
+    sparsity: Maybe = Field(
+        default=None, description="fraction of weights, embeddings included, that are zero in the artifact"
+    )
     distinct_values: MaybeCount = Field(
         default=None, description="most distinct weights in a layer (in a channel, where scales are per channel)"
     )

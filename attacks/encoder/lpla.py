@@ -26,6 +26,8 @@ PINNED = 3e-3
 L2-normalised outputs are at 1e-7 in float32 and 1.4e-3 in int8 (128 values), a LayerNorm's at up to 6e-4 (its epsilon);
 independent normal coordinates, 2048 of one variance, at 1e-2."""
 
+_ROUNDING = 1e-8  # as variances go: 1e-4 of the norms
+
 
 def lp_norms(embeddings: NDArray[np.floating], order: Order) -> Floats:
     """``(Σ_i |v_i|^p)^(1/p)``; the largest ``|v_i|`` for ``inf``.
@@ -102,14 +104,23 @@ def joint_likelihood_ratio(values: Floats, member: Bools) -> Score:
         member: [records].
 
     Returns:
-        From values [any, encoders] to ``log q_member − log q_non-member``, [any]. Encoders that agree exactly count
-        once.
+        From values [any, encoders] to ``log q_member − log q_non-member``, [any]. Encoders that agree, but for
+        rounding, count once.
     """
+    groups = (values[member], values[~member])
+    basis = _distinct(np.sum([np.cov(group, rowvar=False, ddof=0) for group in groups], axis=0))
     inside, outside = (
         multivariate_normal(group.mean(axis=0), np.cov(group, rowvar=False, ddof=0), allow_singular=True)
-        for group in (values[member], values[~member])
+        for group in (group @ basis for group in groups)
     )
-    return lambda values: np.atleast_1d(inside.logpdf(values) - outside.logpdf(values))
+    return lambda values: np.atleast_1d(inside.logpdf(values @ basis) - outside.logpdf(values @ basis))
+
+
+def _distinct(covariance: Floats) -> Floats:
+    """Directions [encoders, directions] of unit variance, those left out in which encoders differ by rounding alone."""
+    spread, directions = np.linalg.eigh(covariance)
+    kept = spread > _ROUNDING * spread.max()
+    return np.asarray(directions[:, kept] / np.sqrt(spread[kept]))
 
 
 def lpla(order: Order, density: Density, *, access: Access, scale: Scale) -> EncoderAttack:

@@ -355,3 +355,21 @@ def test_reading_and_running_a_file_needs_no_tensorflow(made):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["(2, 3) 15", "[]"]
     assert done.stderr == ""
+
+
+def test_weights_behind_the_flatbuffer_of_a_large_file_are_read_back(tmp_path):
+    """ai-edge-quantizer writes constants of 256 KiB and more behind the flatbuffer, not into it."""
+    spec = TextSpec(
+        name="bert-tiny", layers=1, width=64, heads=2, intermediate=64, vocabulary=5000, length=10, classes=3
+    )
+    ids = np.random.default_rng(0).integers(3, 5000, (20, 10)).astype(np.int32)
+    network = build(spec)
+    save_checkpoint(network, tmp_path / "model.safetensors")
+    target = Target(spec, tmp_path / "model.safetensors", Tokens(vocabulary=5000, length=10), ids, np.arange(20) % 3)
+    ADAPTER.compress(target, parse_setting("quantization-int8-weights"), FINETUNING, tmp_path / "a.tflite", seed=0)
+    weights = ADAPTER.weights(tmp_path / "a.tflite")
+    check(parse_setting("quantization-int8-weights"), weights)
+    (table,) = (w for w in weights if w.values.shape == (5000, 64))
+    trained = network.state_dict()["model.bert.embeddings.word_embeddings.weight"].numpy()
+    scales = table.scales.reshape([-1 if axis == table.channel_axis else 1 for axis in range(2)])
+    np.testing.assert_allclose(table.values * scales, trained, atol=0.51 * scales.max())
