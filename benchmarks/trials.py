@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..attacks.observations import ORIGINAL
+from ..attacks.refits import HALVINGS
 from ..attacks.registry import ATTACKS
 from ..models.membership import NULL
 from .nodes import Node, derived_seed, make_node, provided_by
 from .schema import Suite
 from .variants import Variant, several, variant_sets, variants_of
-
-HALVINGS = 2
-"""How often an attack whose fit matters is fitted again on both halves of the shadows' examples."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from statistics import fmean
+from textwrap import fill
 
 from rich import box
 from rich.console import Group
@@ -74,16 +75,16 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
                 table.add_row(*(Text(cell) for cell in cells))
         tables += [table, Text()]
     made = {row.attack for row in shown}
-    names = ", ".join(a.removeprefix("compleak-") for a in attacks if a in made)
+    names = ", ".join(_short(a) for a in attacks if a in made)
     others = dict.fromkeys(f"{row.attack} is compared with {other}" for row in shown if (other := other_attack(row)))
     note = (
-        f"{len(shown)} of {len(rows)} rows: the attacks {names},\n"
-        "fixed beforehand, not the strongest of all.\n"
-        f"* differs from the same attack on the original alone (p < {ALPHA:g} after Holm's\n"
-        "correction over all rows; paired, on this target. The fit of forests and of\n"
-        "regressions is allowed for, that of other attacks held fixed)." + "".join(f"\n{other}." for other in others)
+        f"{len(shown)} of {len(rows)} rows: the attacks {names}, fixed beforehand, not the strongest of all.",
+        f"* differs from the same attack on the original alone (p < {ALPHA:g} after Holm's correction over all rows; "
+        "paired, on this target. The fit of forests and of regressions is allowed for, that of other attacks held "
+        "fixed).",
+        *(f"{other}." for other in others),
     )
-    return Group(*tables, Text(note))
+    return Group(*tables, Text("\n".join(fill(line, 79, break_on_hyphens=False) for line in note)))
 
 
 def significant(rows: Sequence[Row]) -> frozenset[Row]:
@@ -114,7 +115,11 @@ def _variant_lines(rows: Sequence[Row], attacks: Sequence[str], marked: frozense
         difference = _mean([r.auc_minus_original for r in own], "+.3f")
         star = "*" if marked.issuperset(own) else " "
         tpr = _mean([r.tpr_at_1pct for r in own], ".1%")
-        yield [f"  {attack.removeprefix('compleak-')}", auc, difference and difference + star, tpr, "", "", ""]
+        yield [f"  {_short(attack)}", auc, difference and difference + star, tpr, "", "", ""]
+
+
+def _short(attack: str) -> str:
+    return attack.removeprefix("compleak-").replace("modified-", "mod-")
 
 
 def _mean(cells: Sequence[Cell], form: str, scale: float = 1.0) -> str:

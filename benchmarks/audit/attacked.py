@@ -9,8 +9,9 @@ import numpy as np
 
 from ...attacks.observations import ORIGINAL, Observations
 from ...attacks.protocol import Access, Attack
+from ...attacks.refits import HALVINGS, fitted_on_halves
 from ...attacks.registry import ATTACKS, make_attack
-from ...results.metrics import Floats
+from ...results.metrics import Floats, auc
 from ...results.scores import Scores
 from . import AuditError
 from .formulas import FORMULAS, Formula, held_by
@@ -19,9 +20,10 @@ from .subject import Subject
 TARGET = "target"
 SHADOWED_HEADLINE = "compleak-nr-train2-rf"
 SHADOWED = (
-    "compleak-nr-correctness", "compleak-nr-loss", "compleak-nr-entropy", "compleak-nr-modified-entropy",
-    SHADOWED_HEADLINE, "compleak-sr1-rf", "compleak-sr2-rf", "compleak-mr", "compleak-mr-no-original",
-)  # fmt: skip
+    *("compleak-nr-correctness", "compleak-nr-loss", "compleak-nr-entropy", "compleak-nr-modified-entropy"),
+    *("compleak-nr-modified-entropy-global", SHADOWED_HEADLINE, "compleak-sr1-rf", "compleak-sr2-rf"),
+    *("compleak-mr", "compleak-mr-no-original"),
+)
 _MOST_CELLS = 200_000_000
 _CHUNK = 4096
 
@@ -67,7 +69,7 @@ def attack_by_formula(subject: Subject, names: Mapping[str, str]) -> Iterator[At
         sets = list(held_by(formula.access, subject))
         baseline: Scores | None = None
         if ORIGINAL in subject.logits and sets:
-            copies = _copies(formula.access)
+            copies = _copies(sets[-1])
             alone = subject.logits[ORIGINAL]
             baseline = run(replace(subject, logits=dict.fromkeys(copies, alone)), copies)
         for held in sets:
@@ -100,14 +102,18 @@ def attack_with_shadows(
     def run(name: str, shadow: Observations, of_target: Observations) -> Scores:
         attack: Attack = make_attack(name, seed).fit(shadow)
         held = [names.get(v, v) for v in of_target.variants]
-        return _scores(subject, held, name, attack.score(of_target), attack.threshold)
+        again = fitted_on_halves(lambda: make_attack(name, seed), shadow, halvings if ATTACKS[name].refitted else ())
+        refits = [auc(one.score(of_target), subject.member) for one in again]
+        return _scores(subject, held, name, attack.score(of_target), attack.threshold, refits)
+
+    halvings = [seed + i for i in range(HALVINGS)]
 
     for name in SHADOWED:
         access = ATTACKS[name].access
         sets = list(held_by(access, subject))
         baseline: Scores | None = None
         if ORIGINAL in subject.logits and sets:
-            copies = _copies(access)
+            copies = _copies(sets[-1])
             keep = copies[0] == ORIGINAL
             alone = (o.copies_of_original(len(copies) - keep, keep=keep) for o in (observed, target))
             baseline = run(name, *alone)
@@ -119,14 +125,12 @@ def attack_with_shadows(
                 yield _attacked(name, access, held, scores, baseline, len(shadows))
 
 
-def _copies(access: Access) -> tuple[str, ...]:
+def _copies(held: Sequence[str]) -> tuple[str, ...]:
     """What stands in the place of the models held when there is the original only."""
-    return {
-        "one-model": (ORIGINAL,),
-        "original+compressed": (ORIGINAL, "copy-1"),
-        "multiple": ("copy-1", "copy-2"),
-        "multiple+original": (ORIGINAL, "copy-1", "copy-2"),
-    }[access]
+    if len(held) == 1:
+        return (ORIGINAL,)
+    compressed = sum(variant != ORIGINAL for variant in held)
+    return (*((ORIGINAL,) if ORIGINAL in held else ()), *(f"copy-{i + 1}" for i in range(compressed)))
 
 
 def _attacked(
@@ -139,7 +143,9 @@ def _attacked(
     return Attacked(name, access, held, scores, baseline, f"{name} {place}", shadows)
 
 
-def _scores(subject: Subject, held: Sequence[str], name: str, score: Floats, threshold: float) -> Scores:
+def _scores(
+    subject: Subject, held: Sequence[str], name: str, score: Floats, threshold: float, refits: Sequence[float] = ()
+) -> Scores:
     return Scores.of(
         np.arange(len(subject.member)),
         subject.member,
@@ -148,6 +154,7 @@ def _scores(subject: Subject, held: Sequence[str], name: str, score: Floats, thr
         variant=";".join(held),
         attack=name,
         threshold=threshold,
+        refits=refits,
     )
 
 

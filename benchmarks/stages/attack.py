@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...attacks.observations import Observations
 from ...attacks.protocol import Attack
+from ...attacks.refits import fitted_on_halves
 from ...results.metrics import auc
 from ...results.scores import Scores, read_scores, write_scores
 from .job import Job
@@ -74,7 +75,13 @@ def run(job: Job) -> None:
         notes |= fit_heard(attack, observations.select(models=config["shadows"]))
         if hasattr(attack, "held_out"):
             np.save(job.out / HELD_OUT, attack.held_out, allow_pickle=False)
-        refits = _refits(config, make, more, observations)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # The attack itself has said it.
+            refits = fitted_on_halves(
+                lambda: make(**config["arguments"], **more),
+                observations.select(models=config["shadows"]),
+                config.get("halves", ()),
+            )
         for target, ids in targets.items():
             _score(job, attack, observations, target, ids, refits)
     else:
@@ -109,20 +116,6 @@ def fit_heard(attack: Attack, shadows: Observations) -> set[str]:
     for other in (w for w in caught if w.category is not UserWarning):
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
     return {str(w.message) for w in caught if w.category is UserWarning}
-
-
-def _refits(
-    config: Mapping[str, Any], make: Callable[..., Attack], more: Mapping[str, Any], observations: Observations
-) -> list[Attack]:
-    """The attack, fitted again on each half of the shadows' examples, split as often as the plan says."""
-    shadows = observations.select(models=config["shadows"])
-    found = []
-    for seed in config.get("halves", ()):
-        for second in (False, True):
-            again = make(**config["arguments"], **more)
-            fit_heard(again, shadows.half_calibration(seed, second=second))
-            found.append(again)
-    return found
 
 
 def _score(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..protocol import Activations, Weight
 from .interpreter import ArtifactError, open_interpreter
 
-_DTYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float16), 9: np.dtype(np.int8)}
+_DTYPES: dict[int, np.dtype[Any]] = {0: np.dtype(np.float32), 1: np.dtype(np.float16), 9: np.dtype(np.int8)}
 _INT4 = 17
 
 

@@ -36,7 +36,7 @@ def test_it_fits_and_is_plain_text_on_a_dumb_terminal(rows, monkeypatch):
     for words in (
         "quick: digits, small-cnn, tflite, clustering",
         "clustering-k16",
-        "nr-modified-entropy",
+        "nr-mod-entropy-global",
         "0.812",
         "123",
     ):
