@@ -52,6 +52,7 @@ def recompute(out: Path, cells: Cells) -> None:
         several = row["technique"] == "multiple"
         held = scores.variant.split(";")
         assert scores.attack == row["attack"]
+        assert len(scores.refits) == (4 if scores.attack.endswith("2-rf") else 0)
         assert len(held) == len(row["setting"].split(";")) if several else held[-1].endswith(row["setting"])
         assert np.array_equal(scores.example, ids)
         assert np.array_equal(scores.member, split.member("target-0", ids))
