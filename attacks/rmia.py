@@ -112,18 +112,16 @@ def rank_above(ratio: Floats, ratio_z: Floats, gamma: float) -> Floats:
     return np.where(np.isnan(ratio), np.nan, np.searchsorted(population, ratio / gamma) / len(population))
 
 
-def tune_a(references: References, grid: tuple[float, ...] = GRID) -> float:
+def tune_a(references: References, grid: tuple[float, ...] = GRID, *, untuned: float = DEFAULT_A) -> float:
     """The ``a`` with the best mean AUC over shadows, each attacked offline with the others less its twin (ours).
 
     Args:
         references: true-class losses of the shadows. Neither the target nor its membership comes into it.
         grid: the candidates; the first of equals is taken.
-
-    Returns:
-        One of ``grid``, or ``DEFAULT_A`` where there are fewer than ``LEAST_TO_TUNE`` shadows.
+        untuned: taken where there are fewer than ``LEAST_TO_TUNE`` shadows.
     """
     if len(references.member) < LEAST_TO_TUNE:
-        return DEFAULT_A
+        return untuned
     found = []
     for values, others, member in references.held_out():
         known = ~others.member.all(axis=0)
@@ -131,7 +129,7 @@ def tune_a(references: References, grid: tuple[float, ...] = GRID) -> float:
             target = np.exp(-values[known, 0])
             mean_out = _mean_out(np.exp(-others.values[:, known, 0]), others.member[:, known])
             found.append([roc_auc_score(member[known], target / _offline(mean_out, a)) for a in grid])
-    return grid[int(np.argmax(np.mean(found, axis=0)))] if found else DEFAULT_A
+    return grid[int(np.argmax(np.mean(found, axis=0)))] if found else untuned
 
 
 def _ratio_rule(values: Floats, references: References, *, mode: Mode, a: float) -> Floats:
@@ -145,13 +143,13 @@ def _rank_rule(values: Floats, references: References, *, mode: Mode, gamma: flo
     return ratio if np.isnan(ratio).all() else rank_above(ratio, ratio, gamma)
 
 
-def _learn(references: References, *, mode: Mode, gamma: float) -> Rule:
-    a = tune_a(references) if mode == "offline" else DEFAULT_A
+def _learn(references: References, *, mode: Mode, gamma: float, untuned: float) -> Rule:
+    a = tune_a(references, untuned=untuned) if mode == "offline" else untuned
     return partial(_rank_rule, mode=mode, gamma=gamma, a=a)
 
 
-def rmia(mode: Mode = "offline", gamma: float = 1.0) -> ReferenceAttack:
-    """The estimator, with ``a`` tuned on the shadows.
+def rmia(mode: Mode = "offline", gamma: float = 1.0, *, untuned: float = DEFAULT_A) -> ReferenceAttack:
+    """The estimator, with ``a`` tuned on the shadows where they suffice, else ``untuned``.
 
     The population is the target's own evaluation examples, of unknown membership: the attacker is given the target's
     outputs on no others. The authors' code takes known non-members, which shifts scores but not their order.
@@ -159,7 +157,7 @@ def rmia(mode: Mode = "offline", gamma: float = 1.0) -> ReferenceAttack:
     return ReferenceAttack(
         name=f"rmia-{mode}",
         signal=cross_entropy,
-        learn=partial(_learn, mode=mode, gamma=gamma),
+        learn=partial(_learn, mode=mode, gamma=gamma, untuned=untuned),
         natural=0.5,
     )
 

@@ -44,8 +44,12 @@ def lm_lira(mode: Mode = "online", variance: Variance = "per-example") -> Refere
 
 
 def lm_rmia(mode: Mode = "offline") -> ReferenceAttack:
-    """``lm-rmia-...``: RMIA (Zarifzadeh et al. 2024) on the tokens' geometric mean probability."""
-    return _of_texts(rmia(mode), loss)
+    """``lm-rmia-...``: RMIA (Zarifzadeh et al. 2024) on the tokens' geometric mean probability.
+
+    Its ``a``, untuned, is 1: below that p_IN is at least 1 − a, which is right for a class's probability, and a hundred
+    times the probability of a token (ours).
+    """
+    return _of_texts(rmia(mode, untuned=1.0), loss)
 
 
 def lm_joint(mode: Mode = "online", form: Form = "mr") -> ReferenceAttack:

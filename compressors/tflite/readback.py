@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..protocol import Activations, Weight
 from .interpreter import ArtifactError, open_interpreter
 
-_DTYPES: dict[int, np.dtype[Any]] = {0: np.dtype(np.float32), 1: np.dtype(np.float16), 9: np.dtype(np.int8)}
+_DTYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float16), 9: np.dtype(np.int8)}
 _INT4 = 17
 
 
@@ -91,7 +91,7 @@ def _weight(path: Path, tensor: Any, stored: NDArray[np.uint8], channel_axis: in
             "Expected a constant of float32, float16, int8 or int4."
         )
     shape = tuple(int(n) for n in tensor.ShapeAsNumpy())
-    values: NDArray[np.generic] = _nibbles(stored, shape) if kind == _INT4 else stored.view(_DTYPES[kind])
+    values: NDArray[np.generic] = _nibbles(stored, shape) if kind == _INT4 else stored.view(_DTYPES[kind])  # type: ignore[call-overload]
     values = values.reshape(shape)
     quantization = tensor.Quantization()
     if quantization is None or not quantization.ScaleLength():

@@ -57,7 +57,7 @@ def test_data_that_are_not_here_leave_the_run_unknown_and_the_rows_known(tmp_pat
     suite["data"] = {"name": "mine", "source": "dir", "path": str(tmp_path / "gone.npz")}
     found = expectation(suite)
     assert (found.run_id, found.nodes) == ("", {})
-    assert len(found.rows) == 184
+    assert len(found.rows) == 202
 
 
 @pytest.mark.parametrize("change", [{"attacks": ["no-such"]}, {"network": 3}, {"more": 1}])

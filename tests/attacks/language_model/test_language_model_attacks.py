@@ -209,3 +209,14 @@ def test_rmia_of_texts_ranks_by_the_geometric_mean_probability(planted: Plant) -
     target, references = (np.exp(np.nanmean(o.answers("log_likelihood")[:, 0], axis=-1)) for o in (one, shadows))
     ratio = target[0] / references.mean(axis=0)
     np.testing.assert_array_equal(np.argsort(np.argsort(ratio)) / len(ratio), score)
+
+
+def test_rmia_of_two_shadows_takes_their_mean_as_it_is(planted: Plant) -> None:
+    """Tokens are rare: an ``a`` that suits classes, 0.3, would drown the references and leave the bare loss."""
+    shadows = planted(models=3, seed=13, lift=1, shared=2.0).select(variants=[ORIGINAL])
+    two, one = shadows.select(models=shadows.models[:2]), shadows.select(models=shadows.models[2:])
+    score = make_attack("lm-rmia-offline").fit(two).score(one.without_membership())
+    target, references = (np.exp(np.nanmean(o.answers("log_likelihood")[:, 0], axis=-1)) for o in (one, two))
+    mean_out = np.where(two.member, 0, references).sum(axis=0) / (~two.member).sum(axis=0)
+    ratio = target[0] / mean_out
+    np.testing.assert_array_equal(np.argsort(np.argsort(ratio)) / len(ratio), score)
