@@ -84,7 +84,8 @@ class Weight:
         spared: whether the toolkit neither prunes nor clusters such a kernel; a note in the row says so.
         zero_point: the stored value that stands for 0.
         activations: how its layer takes what it multiplies: as float, rounded to int8 by a range that is found as it
-            runs, or as int8 by a range that is stored. None of embeddings, which multiply nothing.
+            runs, or as int8 by a range that is stored. None of embeddings, which multiply nothing, and where it
+            is another.
     """
 
     name: str

@@ -71,17 +71,14 @@ def run(job: Job) -> None:
     targets = {name: np.asarray(evaluation[name], dtype=np.int64) for name in config["targets"]}
     notes: set[str] = set()
     if (seed := config.get("known_seed")) is None:
+        shadows = observations.select(models=config["shadows"])
         attack: Attack = make(**config["arguments"], **more)
-        notes |= fit_heard(attack, observations.select(models=config["shadows"]))
+        notes |= fit_heard(attack, shadows)
         if hasattr(attack, "held_out"):
             np.save(job.out / HELD_OUT, attack.held_out, allow_pickle=False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # The attack itself has said it.
-            refits = fitted_on_halves(
-                lambda: make(**config["arguments"], **more),
-                observations.select(models=config["shadows"]),
-                config.get("halves", ()),
-            )
+            refits = fitted_on_halves(lambda: make(**config["arguments"], **more), shadows, config.get("halves", ()))
         for target, ids in targets.items():
             _score(job, attack, observations, target, ids, refits)
     else:

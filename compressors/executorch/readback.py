@@ -186,7 +186,7 @@ def _weight(graph: _Graph, layer: dict[str, Any], kind: str, index: int) -> Weig
         values = values.T
     scales, zero_point = _quantization(graph, value)
     given = graph.values[layer["input1_id"]]
-    taken = _ACTIVATIONS[given.get("tensor_value", given)["datatype"]]
+    taken = _ACTIVATIONS.get(given.get("tensor_value", given)["datatype"])
     return Weight(name, values, scales, folded=kind != "dense", zero_point=zero_point, activations=taken)
 
 
