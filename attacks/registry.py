@@ -67,18 +67,21 @@ _OWN: dict[str, AttackInfo] = {
         "CompLeak_NR: log-odds of the true class, a threshold per class",
         "one-model",
         options={"signal": "confidence"},
+        refitted=True,
     ),
     "compleak-nr-entropy": AttackInfo(
         "compleak.metric:ClassThresholds",
         "CompLeak_NR metric 1: prediction entropy, a threshold per class",
         "one-model",
         options={"signal": "entropy"},
+        refitted=True,
     ),
     "compleak-nr-modified-entropy": AttackInfo(
         "compleak.metric:ClassThresholds",
         "CompLeak_NR metric 2: modified entropy, a threshold per class",
         "one-model",
         options={"signal": "modified-entropy"},
+        refitted=True,
     ),
     **{
         f"compleak-nr-{features}-{learner}": AttackInfo(
@@ -99,6 +102,7 @@ _OWN: dict[str, AttackInfo] = {
             "one-model",
             options={"features": features},
             seeded=True,
+            refitted=True,
         )
         for features, what in (("train1", "posteriors"), ("train2", "posteriors and label"))
     },
@@ -108,6 +112,7 @@ _OWN: dict[str, AttackInfo] = {
         "one-model",
         queries=11,
         seeded=True,
+        refitted=True,
         sensitivity=True,
     ),
     **{
@@ -128,6 +133,7 @@ _OWN: dict[str, AttackInfo] = {
         "multiple+original",
         options={"original": True},
         seeded=True,
+        refitted=True,
         stacks_on="compleak-sr2-rf",
     ),
     "compleak-mr-no-original": AttackInfo(
@@ -136,6 +142,7 @@ _OWN: dict[str, AttackInfo] = {
         "multiple",
         options={"original": False},
         seeded=True,
+        refitted=True,
         stacks_on="compleak-nr-train2-rf",
     ),
     **{
@@ -172,7 +179,7 @@ _OWN: dict[str, AttackInfo] = {
     "attack-p": AttackInfo("population:attack_p", "loss among those of other non-members", "one-model"),
     "attack-r": AttackInfo("population:attack_r", "loss among those of reference models", "one-model", references=1),
     "quantile-regression": AttackInfo(
-        "quantile:quantile_regression", "hinge above its predicted non-member quantiles", "one-model"
+        "quantile:quantile_regression", "hinge above its predicted non-member quantiles", "one-model", refitted=True
     ),
     **{
         f"joint-{mode}-{form}": AttackInfo(
@@ -187,7 +194,6 @@ _OWN: dict[str, AttackInfo] = {
     },
     **LANGUAGE_MODEL_ATTACKS,
     **ENCODER_ATTACKS,
-    **LANGUAGE_MODEL_ATTACKS,
 }
 
 ATTACKS: Registry[AttackInfo] = Registry("attacks", _OWN, AttackInfo)

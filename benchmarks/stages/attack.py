@@ -20,7 +20,6 @@ from ...results.scores import Scores, read_scores, write_scores
 from .job import Job
 
 ATTACKS = Observations.__module__.rpartition(".")[0]
-HELD_OUT = "held_out.npy"
 
 
 @dataclass(frozen=True)
@@ -29,27 +28,30 @@ class Recorded:
 
     Attributes:
         folder: its node's.
+        number: which of its fits: 0 on all of the shadows' examples, then those on halves of them.
     """
 
     folder: Path
+    number: int = 0
 
     @property
     def held_out(self) -> NDArray[np.float64]:
         """P(member) of each calibration record, [records]."""
-        probabilities: NDArray[np.float64] = np.load(self.folder / HELD_OUT, allow_pickle=False)
-        return probabilities
+        return _load(self.folder / _held_out(self.number))
 
     def fit(self, shadows: Observations) -> Self:
-        """It is fitted already, on these same shadows: they are part of both nodes' keys."""
+        """It is fitted already, on these same shadows or the same half: they are part of both nodes' keys."""
         del shadows
         return self
 
     def score(self, target: Observations) -> NDArray[np.float64]:
         """P(member), [examples]; the answer that is kept beside the scores is not looked at."""
-        recorded = read_scores(self.folder / f"{target.models[0]}.parquet")
+        name = target.models[0]
+        recorded = read_scores(self.folder / f"{name}.parquet")
         if not np.array_equal(recorded.example, target.examples):
-            raise ValueError(f"{self.folder.name} was scored on other examples than {target.models[0]}'s.")
-        return recorded.score
+            raise ValueError(f"{self.folder.name} was scored on other examples than {name}'s.")
+        scores: NDArray[np.float64] = _load(self.folder / _all_scores(name))[self.number]
+        return scores
 
 
 def run(job: Job) -> None:
@@ -64,30 +66,38 @@ def run(job: Job) -> None:
     else:
         observations = observations.select(variants=config["variants"])
     evaluation = job.read("collect", "evaluation.json")
-    more = {"forest": lambda variant: Recorded(job.parents[variant])} if len(job.parents) > 1 else {}
     # Not through the registry: an attack added there must not make every other attack run again.
     module, _, factory = config["factory"].partition(":")
     make = getattr(importlib.import_module(module if config.get("provider") else f"{ATTACKS}.{module}"), factory)
+
+    def fresh(number: int = 0) -> Attack:
+        stacked = {"forest": lambda variant: Recorded(job.parents[variant], number)} if len(job.parents) > 1 else {}
+        attack: Attack = make(**config["arguments"], **stacked)
+        return attack
+
+    def fitted(seen: Observations) -> list[Attack]:
+        """On all that is seen, and then on halves of it."""
+        attack = fresh()
+        notes.update(fit_heard(attack, seen))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # The attack itself has said it.
+            return [attack, *fitted_on_halves(fresh, seen, config.get("halves", ()))]
+
     targets = {name: np.asarray(evaluation[name], dtype=np.int64) for name in config["targets"]}
     notes: set[str] = set()
     if (seed := config.get("known_seed")) is None:
-        shadows = observations.select(models=config["shadows"])
-        attack: Attack = make(**config["arguments"], **more)
-        notes |= fit_heard(attack, shadows)
-        if hasattr(attack, "held_out"):
-            np.save(job.out / HELD_OUT, attack.held_out, allow_pickle=False)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # The attack itself has said it.
-            refits = fitted_on_halves(lambda: make(**config["arguments"], **more), shadows, config.get("halves", ()))
+        fits = fitted(observations.select(models=config["shadows"]))
+        for number, attack in enumerate(fits):
+            if hasattr(attack, "held_out"):
+                np.save(job.out / _held_out(number), attack.held_out, allow_pickle=False)
         for target, ids in targets.items():
-            _score(job, attack, observations, target, ids, refits)
+            _score(job, fits, observations, target, ids)
     else:
         for target, ids in targets.items():
             of_target = observations.select(models=[target], examples=ids)
             known = known_half(of_target.member[0], seed)
-            attack = make(**config["arguments"])
-            notes |= fit_heard(attack, of_target.select(examples=ids[known]).all_calibration())
-            _score(job, attack, observations, target, ids[~known])
+            fits = fitted(of_target.select(examples=ids[known]).all_calibration())
+            _score(job, fits, observations, target, ids[~known])
     job.write("notes.json", sorted(notes))
 
 
@@ -115,18 +125,13 @@ def fit_heard(attack: Attack, shadows: Observations) -> set[str]:
     return {str(w.message) for w in caught if w.category is UserWarning}
 
 
-def _score(
-    job: Job,
-    attack: Attack,
-    observations: Observations,
-    target: str,
-    ids: NDArray[np.int64],
-    refits: Sequence[Attack] = (),
-) -> None:
+def _score(job: Job, fits: Sequence[Attack], observations: Observations, target: str, ids: NDArray[np.int64]) -> None:
     of_target = observations.select(models=[target], examples=ids)
     blind = of_target.without_membership()
-    scores = attack.score(blind)
-    of_refits = [again.score(blind) for again in refits]
+    attack = fits[0]
+    scores, *of_refits = all_scores = [one.score(blind) for one in fits]
+    if hasattr(attack, "held_out"):
+        np.save(job.out / _all_scores(target), np.stack(all_scores), allow_pickle=False)
     # Membership joins the scores only here, after the attack is done.
     write_scores(
         Scores.of(
@@ -141,3 +146,16 @@ def _score(
         ),
         job.out / f"{target}.parquet",
     )
+
+
+def _held_out(number: int) -> str:
+    return f"held_out-{number}.npy"
+
+
+def _all_scores(target: str) -> str:
+    return f"{target}.fits.npy"
+
+
+def _load(path: Path) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = np.load(path, allow_pickle=False)
+    return values

@@ -161,8 +161,7 @@ def _meaning(comparison: Comparison) -> Table:
         "lost": f"accuracy at most lost: the upper end of an interval{joint}{worst}",
         "front": "not beaten in leakage (mean AUC of the attacks on the artifact alone), size and accuracy at once",
         "leakage": "AUC, under attacks fixed beforehand and not chosen by their results; a TPR at a low FPR may differ",
-        "fit": "what another fit of a forest or a regression would change is allowed for where a run kept it; of MR, "
-        "networks and thresholds for each class it is not",
+        "fit": "what another fit of the attack would change is allowed for where runs kept refits (older ones did not)",
         "about": f"{models}; training anew adds variance",
     }
     if not comparison.front():
