@@ -162,7 +162,12 @@ _OWN: dict[str, AttackInfo] = {
     },
     **{
         f"rmia-{mode}": AttackInfo(
-            "rmia:rmia", f"RMIA {mode}: pairwise likelihood ratios", "one-model", options={"mode": mode}, references=1
+            "rmia:rmia",
+            f"RMIA {mode}: pairwise likelihood ratios",
+            "one-model",
+            options={"mode": mode},
+            references=1,
+            refitted=True,
         )
         for mode in ("online", "offline")
     },
@@ -176,7 +181,7 @@ _OWN: dict[str, AttackInfo] = {
         )
         for mode in ("online", "offline")
     },
-    "attack-p": AttackInfo("population:attack_p", "loss among those of other non-members", "one-model"),
+    "attack-p": AttackInfo("population:attack_p", "loss among those of other non-members", "one-model", refitted=True),
     "attack-r": AttackInfo("population:attack_r", "loss among those of reference models", "one-model", references=1),
     "quantile-regression": AttackInfo(
         "quantile:quantile_regression", "hinge above its predicted non-member quantiles", "one-model", refitted=True
@@ -188,6 +193,7 @@ _OWN: dict[str, AttackInfo] = {
             access,
             options={"mode": mode, "form": form},
             references=2,
+            refitted=True,
         )
         for mode in ("online", "offline")
         for form, access, what in _FORMS

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .metrics import Bools, Floats, ScoreError, checked
+from .metrics import Bools, Floats, ScoreError, auc, checked
 
 FORMAT = 1
 _KEY = b"compleak.scores"
@@ -125,7 +125,8 @@ class Paired(NamedTuple):
         baseline: floating point [examples].
         scores: floating point [examples].
         member: bool [examples].
-        refits: AUC of the second less that of the first, both fitted on the same half; none where either was not.
+        refits: AUC of the second less that of the first, both fitted on the same half; what was not fitted is the same
+            in all. None where neither was, or not as often.
     """
 
     baseline: Floats
@@ -146,8 +147,11 @@ def paired(baseline: Scores, scores: Scores) -> Paired:
             f"{baseline.attack} on {baseline.variant} of {baseline.target} and {scores.attack} on {scores.variant} "
             f"of {scores.target} were scored on different examples, so no paired test can be made."
         )
-    alike = len(baseline.refits) == len(scores.refits)
-    refits = tuple(own - base for base, own in zip(baseline.refits, scores.refits, strict=True)) if alike else ()
+    before, after = (
+        one.refits or (auc(one.score, one.member),) * len(other.refits)
+        for one, other in ((baseline, scores), (scores, baseline))
+    )
+    refits = tuple(own - base for base, own in zip(before, after, strict=True)) if len(before) == len(after) else ()
     return Paired(baseline.score, scores.score, scores.member, refits)
 
 

@@ -46,6 +46,7 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
         "CompLeak_SR for texts: mean log-likelihood less that of the compressed model; its sign from the shadows",
         "original+compressed",
         options={"name": "lm-reference-compressed"},
+        refitted=True,
         beside="lm-loss",
     ),
     "lm-reference-shadows": _row(
@@ -84,6 +85,7 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
             f"RMIA {mode} on the tokens' geometric mean probability",
             options={"mode": mode},
             references=1,
+            refitted=True,
         )
         for mode in ("online", "offline")
     },
@@ -94,6 +96,7 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
             access,
             options={"mode": mode, "form": form},
             references=2,
+            refitted=True,
         )
         for mode in ("online", "offline")
         for form, access, what in _FORMS

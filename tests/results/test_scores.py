@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from compleak.results.metrics import ScoreError
+from compleak.results.metrics import ScoreError, auc
 from compleak.results.scores import (
     Scores,
     paired,
@@ -182,7 +182,10 @@ def test_refits_are_kept_hashed_and_paired(tmp_path):
     assert read_scores(tmp_path / "a.parquet").refits == (0.5, 0.75)
     assert {s.sha256 for s in read_pack(tmp_path / "pack.parquet")} == {plain.sha256, fitted.sha256}
     assert paired(some_scores(refits=[0.25, 1.0]), fitted).refits == (0.25, -0.25)
-    assert paired(plain, fitted).refits == paired(some_scores(refits=[0.5]), fitted).refits == ()
+    alone = auc(plain.score, plain.member)
+    assert paired(plain, fitted).refits == (0.5 - alone, 0.75 - alone)
+    assert paired(fitted, plain).refits == (alone - 0.5, alone - 0.75)
+    assert paired(some_scores(refits=[0.5]), fitted).refits == ()
     with pytest.raises(ScoreError, match="refits must be AUCs"):
         some_scores(refits=[1.5])
 
