@@ -36,7 +36,7 @@ class AttackInfo:
         beside: the attack on the original alone that rows are compared with, where the same attack has nothing to say
             of the original and its copy; the same attack where empty.
         pretrained: whether it needs the model that all were fine-tuned from.
-        refitted: whether it is fitted again on halves of what it learns from: what it learned moves its scores, and a
+        refitted: whether it is fitted again on parts of what it learns from: what it learned moves its scores, and a
             difference between two models may be one between two fits.
         known: whose membership it is fitted on: that of shadow models' examples, or of part of the target's own
             members and non-members (PartCrop's protocol), which it then is not scored on.

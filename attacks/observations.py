@@ -342,19 +342,19 @@ class Observations:
         """The same, where attack models may be fitted on every pair: what an attacker knows of the target itself."""
         return type(self)(self.data.assign(calibration=self.data["member"].copy(data=np.ones_like(self.member))))
 
-    def half_calibration(self, seed: int, *, second: bool) -> Self:
-        """The same, where attack models may be fitted on one half of the examples that they could be fitted on.
+    def part_of_calibration(self, seed: int, part: int, parts: int) -> Self:
+        """The same, where attack models may be fitted on one part of the examples that they could be fitted on.
 
         Args:
-            seed: of how the examples are halved.
-            second: which half; both together are all.
+            seed: of how the examples are divided.
+            part: which, from 0; all together are all.
+            parts: how many.
         """
         calibration = np.asarray(self.data["calibration"].values, dtype=bool)
         usable = np.flatnonzero(calibration.any(axis=0))
-        shuffled = np.random.default_rng(seed).permutation(usable)
-        dropped = shuffled[: len(usable) // 2] if second else shuffled[len(usable) // 2 :]
-        kept = calibration.copy()
-        kept[:, dropped] = False
+        kept = np.zeros_like(calibration)
+        chosen = np.array_split(np.random.default_rng(seed).permutation(usable), parts)[part]
+        kept[:, chosen] = calibration[:, chosen]
         return type(self)(self.data.assign(calibration=self.data["calibration"].copy(data=kept)))
 
     def without_membership(self) -> Self:

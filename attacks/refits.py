@@ -1,4 +1,4 @@
-"""An attack fitted again on halves of what it learns from: how far its fit, and no model, moves its scores."""
+"""An attack fitted again on parts of what it learns from: how far its fit, and no model, moves its scores."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ from collections.abc import Callable, Sequence
 from .observations import Observations
 from .protocol import Attack
 
-HALVINGS = 2
-"""How often the examples are halved; each halving gives two fits."""
+DIVISIONS = 2
+"""How often the examples are divided anew."""
+PARTS = 3
+"""Into how many parts. A part alone says nothing of the spread, and smaller ones say less of the whole: for the same
+work, thirds twice tell it from twice as many differences as halves twice (ours)."""
 
 
-def fitted_on_halves(make: Callable[[int], Attack], shadows: Observations, seeds: Sequence[int]) -> list[Attack]:
-    """The attack fitted on each half of the shadows' examples.
+def fitted_on_parts(make: Callable[[int], Attack], shadows: Observations, seeds: Sequence[int]) -> list[list[Attack]]:
+    """The attack fitted on each part of the shadows' examples.
 
     Args:
         make: an attack that is not fitted yet, given its number from 1: one that stacks on others takes their fits on
-            the same half.
+            the same part.
         shadows: what the whole attack is fitted on.
-        seeds: of each halving; the same for all models that are compared, so that their fits see the same examples.
+        seeds: of each division; the same for all models that are compared, so that their fits see the same examples.
 
     Returns:
-        Two for each seed. What they disagree about has the delete-half jackknife's variance (Shao and Wu 1989).
+        ``PARTS`` for each seed: random groups, from which ``results.delong`` estimates the variance of the whole's fit.
     """
-    halves = [shadows.half_calibration(seed, second=second) for seed in seeds for second in (False, True)]
-    return [make(number).fit(half) for number, half in enumerate(halves, start=1)]
+    return [
+        [make(1 + division * PARTS + part).fit(shadows.part_of_calibration(seed, part, PARTS)) for part in range(PARTS)]
+        for division, seed in enumerate(seeds)
+    ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..attacks.observations import ORIGINAL
-from ..attacks.refits import HALVINGS
+from ..attacks.refits import DIVISIONS
 from ..attacks.registry import ATTACKS
 from ..models.membership import NULL
 from .nodes import Node, derived_seed, make_node, provided_by
@@ -81,7 +81,7 @@ def _of_party(
             **provided_by(ATTACKS, attack),
         }
         if info.refitted:
-            config["halves"] = [derived_seed(suite.seed, "halves", str(i)) for i in range(HALVINGS)]
+            config["divisions"] = [derived_seed(suite.seed, "divisions", str(i)) for i in range(DIVISIONS)]
         if info.known == "partial":
             config |= {"shadows": [], "known_seed": derived_seed(suite.seed, "known")}
         # Where the attacks that this one stacks on are part of the plan, it need not do them again.

@@ -207,7 +207,9 @@ def evaluate(scores: Floats, member: Bools, threshold: float, *, seed: int, resa
     return Evaluation(cells)
 
 
-def compare_to(baseline_scores: Floats, scores: Floats, member: Bools, refits: Sequence[float] = ()) -> Evaluation:
+def compare_to(
+    baseline_scores: Floats, scores: Floats, member: Bools, refits: Sequence[Sequence[float]] = ()
+) -> Evaluation:
     """This attack's AUC less the baseline's, on the same examples in the same order (DeLong, paired, 95 %).
 
     Args:

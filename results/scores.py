@@ -35,6 +35,9 @@ _KEY = b"compleak.scores"
 _PACK = b"compleak.scores.pack"
 _NAMES = ("target", "variant", "attack")
 
+Refits = tuple[tuple[float, ...], ...]
+"""What an attack says when it is fitted on parts of its examples: for each division into parts, a figure for each."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -48,8 +51,8 @@ class Scores:
         example: ids, int64 [examples], unique.
         member: bool [examples].
         score: float64 [examples], higher = member.
-        refits: AUC on the same examples of the same attack, fitted on one half after the other of what it was fitted
-            on; none where it was not.
+        refits: AUC on the same examples of the same attack, fitted on one part after the other of what it was fitted
+            on, for each division of that into parts; none where it was not.
     """
 
     target: str
@@ -59,7 +62,7 @@ class Scores:
     example: NDArray[np.int64]
     member: Bools
     score: Floats
-    refits: tuple[float, ...] = ()
+    refits: Refits = ()
 
     @classmethod
     def of(
@@ -72,7 +75,7 @@ class Scores:
         variant: str,
         attack: str,
         threshold: float,
-        refits: Sequence[float] = (),
+        refits: Sequence[Sequence[float]] = (),
     ) -> Self:
         """Check the arrays and put them in order.
 
@@ -84,11 +87,11 @@ class Scores:
             variant: name of the compression setting.
             attack: name of the attack.
             threshold: calibrated on the shadows; infinite is allowed, NaN is not.
-            refits: AUCs in [0, 1].
+            refits: AUCs in [0, 1], of two parts at least in each division.
 
         Raises:
             ScoreError: see ``metrics.checked``; or ids that repeat or are no integers, a name missing, a NaN threshold,
-                a refit that is no AUC.
+                a refit that is no AUC, a division without parts.
         """
         score, member = checked(score, member)
         example = np.asarray(example)
@@ -102,9 +105,10 @@ class Scores:
             raise ScoreError(f"Scores need the names {list(_NAMES)}; empty: {missing}.")
         if np.isnan(threshold):
             raise ScoreError(f"{attack}: the threshold is NaN; it must be calibrated on the shadows.")
-        if not all(0 <= refit <= 1 for refit in refits):
-            raise ScoreError(f"{attack}: refits must be AUCs, from 0 to 1; got {list(refits)}.")
-        return cls(target, variant, attack, float(threshold), ids, member[order], score[order], tuple(refits))
+        if not all(len(division) > 1 and all(0 <= refit <= 1 for refit in division) for division in refits):
+            raise ScoreError(f"{attack}: refits must be AUCs, from 0 to 1, of parts, two at least; got {list(refits)}.")
+        again = tuple(map(tuple, refits))
+        return cls(target, variant, attack, float(threshold), ids, member[order], score[order], again)
 
     @property
     def sha256(self) -> str:
@@ -125,14 +129,14 @@ class Paired(NamedTuple):
         baseline: floating point [examples].
         scores: floating point [examples].
         member: bool [examples].
-        refits: AUC of the second less that of the first, both fitted on the same half; what was not fitted is the same
-            in all. None where neither was, or not as often.
+        refits: AUC of the second less that of the first, both fitted on the same part; of another attack, which was
+            not fitted, it is the same in all. None where neither was fitted again, or not in the same way.
     """
 
     baseline: Floats
     scores: Floats
     member: Bools
-    refits: tuple[float, ...]
+    refits: Refits
 
 
 def paired(baseline: Scores, scores: Scores) -> Paired:
@@ -147,12 +151,21 @@ def paired(baseline: Scores, scores: Scores) -> Paired:
             f"{baseline.attack} on {baseline.variant} of {baseline.target} and {scores.attack} on {scores.variant} "
             f"of {scores.target} were scored on different examples, so no paired test can be made."
         )
-    before, after = (
-        one.refits or (auc(one.score, one.member),) * len(other.refits)
-        for one, other in ((baseline, scores), (scores, baseline))
+    before, after = baseline.refits, scores.refits
+    if baseline.attack != scores.attack:
+        before, after = before or _unfitted(baseline, after), after or _unfitted(scores, before)
+    if [len(division) for division in before] != [len(division) for division in after]:
+        return Paired(baseline.score, scores.score, scores.member, ())
+    refits = tuple(
+        tuple(own - base for base, own in zip(*division, strict=True)) for division in zip(before, after, strict=True)
     )
-    refits = tuple(own - base for base, own in zip(before, after, strict=True)) if len(before) == len(after) else ()
     return Paired(baseline.score, scores.score, scores.member, refits)
+
+
+def _unfitted(scores: Scores, other: Refits) -> Refits:
+    """What an attack that was not fitted would say if it were, beside another's refits."""
+    alone = auc(scores.score, scores.member)
+    return tuple((alone,) * len(division) for division in other)
 
 
 def write_scores(scores: Scores, path: Path) -> None:
@@ -299,7 +312,7 @@ def _metadata(scores: Scores) -> bytes:
         "format": FORMAT,
         **{name: getattr(scores, name) for name in _NAMES},
         "threshold": scores.threshold if finite else str(scores.threshold),
-        **({"refits": list(scores.refits)} if scores.refits else {}),
+        **({"refits": scores.refits} if scores.refits else {}),
     }
     return json.dumps(content, sort_keys=True, allow_nan=False).encode()
 
@@ -310,7 +323,7 @@ def _read_metadata(raw: bytes | None, path: Path) -> dict[str, Any]:
         if content.pop("format") != FORMAT:
             raise ScoreError(f"{path} has another format than {FORMAT}. Read it with the version that wrote it.")
         threshold = float(content.pop("threshold"))
-        refits = [float(refit) for refit in content.pop("refits", [])]
+        refits = [[float(refit) for refit in division] for division in content.pop("refits", [])]
         if sorted(content) != sorted(_NAMES) or not all(isinstance(v, str) for v in content.values()):
             raise KeyError
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:

@@ -80,8 +80,7 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
     note = (
         f"{len(shown)} of {len(rows)} rows: the attacks {names}, fixed beforehand, not the strongest of all.",
         f"* differs from the same attack on the original alone (p < {ALPHA:g} after Holm's correction over all rows; "
-        "paired, on this target. The fit of forests and of regressions is allowed for, that of other attacks held "
-        "fixed).",
+        "paired, on this target; the fit of the attack is allowed for).",
         *(f"{other}." for other in others),
     )
     return Group(*tables, Text("\n".join(fill(line, 79, break_on_hyphens=False) for line in note)))

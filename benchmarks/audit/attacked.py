@@ -9,7 +9,7 @@ import numpy as np
 
 from ...attacks.observations import ORIGINAL, Observations
 from ...attacks.protocol import Access, Attack
-from ...attacks.refits import HALVINGS, fitted_on_halves
+from ...attacks.refits import DIVISIONS, fitted_on_parts
 from ...attacks.registry import ATTACKS, make_attack
 from ...results.metrics import Floats, auc
 from ...results.scores import Scores
@@ -102,11 +102,11 @@ def attack_with_shadows(
     def run(name: str, shadow: Observations, of_target: Observations) -> Scores:
         attack: Attack = make_attack(name, seed).fit(shadow)
         held = [names.get(v, v) for v in of_target.variants]
-        again = fitted_on_halves(lambda _: make_attack(name, seed), shadow, halvings if ATTACKS[name].refitted else ())
-        refits = [auc(one.score(of_target), subject.member) for one in again]
+        again = fitted_on_parts(lambda _: make_attack(name, seed), shadow, divisions if ATTACKS[name].refitted else ())
+        refits = [[auc(one.score(of_target), subject.member) for one in division] for division in again]
         return _scores(subject, held, name, attack.score(of_target), attack.threshold, refits)
 
-    halvings = [seed + i for i in range(HALVINGS)]
+    divisions = [seed + i for i in range(DIVISIONS)]
 
     for name in SHADOWED:
         access = ATTACKS[name].access
@@ -144,7 +144,12 @@ def _attacked(
 
 
 def _scores(
-    subject: Subject, held: Sequence[str], name: str, score: Floats, threshold: float, refits: Sequence[float] = ()
+    subject: Subject,
+    held: Sequence[str],
+    name: str,
+    score: Floats,
+    threshold: float,
+    refits: Sequence[Sequence[float]] = (),
 ) -> Scores:
     return Scores.of(
         np.arange(len(subject.member)),

@@ -6,6 +6,7 @@ import importlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...attacks.observations import Observations
 from ...attacks.protocol import Attack
-from ...attacks.refits import fitted_on_halves
+from ...attacks.refits import fitted_on_parts
 from ...results.metrics import auc
 from ...results.scores import Scores, read_scores, write_scores
 from .job import Job
@@ -28,7 +29,7 @@ class Recorded:
 
     Attributes:
         folder: its node's.
-        number: which of its fits: 0 on all of the shadows' examples, then those on halves of them.
+        number: which of its fits: 0 on all of the shadows' examples, then those on parts of them.
     """
 
     folder: Path
@@ -40,7 +41,7 @@ class Recorded:
         return _load(self.folder / _held_out(self.number))
 
     def fit(self, shadows: Observations) -> Self:
-        """It is fitted already, on these same shadows or the same half: they are part of both nodes' keys."""
+        """It is fitted already, on these same shadows or the same part: they are part of both nodes' keys."""
         del shadows
         return self
 
@@ -75,29 +76,29 @@ def run(job: Job) -> None:
         attack: Attack = make(**config["arguments"], **stacked)
         return attack
 
-    def fitted(seen: Observations) -> list[Attack]:
-        """On all that is seen, and then on halves of it."""
+    def fitted(seen: Observations) -> tuple[Attack, list[list[Attack]]]:
+        """On all that is seen, and then on parts of it."""
         attack = fresh()
         notes.update(fit_heard(attack, seen))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # The attack itself has said it.
-            return [attack, *fitted_on_halves(fresh, seen, config.get("halves", ()))]
+            return attack, fitted_on_parts(fresh, seen, config.get("divisions", ()))
 
     targets = {name: np.asarray(evaluation[name], dtype=np.int64) for name in config["targets"]}
     notes: set[str] = set()
     if (seed := config.get("known_seed")) is None:
-        fits = fitted(observations.select(models=config["shadows"]))
-        for number, attack in enumerate(fits):
-            if hasattr(attack, "held_out"):
-                np.save(job.out / _held_out(number), attack.held_out, allow_pickle=False)
+        attack, refits = fitted(observations.select(models=config["shadows"]))
+        for number, one in enumerate([attack, *chain.from_iterable(refits)]):
+            if hasattr(one, "held_out"):
+                np.save(job.out / _held_out(number), one.held_out, allow_pickle=False)
         for target, ids in targets.items():
-            _score(job, fits, observations, target, ids)
+            _score(job, attack, refits, observations, target, ids)
     else:
         for target, ids in targets.items():
             of_target = observations.select(models=[target], examples=ids)
             known = known_half(of_target.member[0], seed)
-            fits = fitted(of_target.select(examples=ids[known]).all_calibration())
-            _score(job, fits, observations, target, ids[~known])
+            attack, refits = fitted(of_target.select(examples=ids[known]).all_calibration())
+            _score(job, attack, refits, observations, target, ids[~known])
     job.write("notes.json", sorted(notes))
 
 
@@ -125,13 +126,20 @@ def fit_heard(attack: Attack, shadows: Observations) -> set[str]:
     return {str(w.message) for w in caught if w.category is UserWarning}
 
 
-def _score(job: Job, fits: Sequence[Attack], observations: Observations, target: str, ids: NDArray[np.int64]) -> None:
+def _score(
+    job: Job,
+    attack: Attack,
+    refits: Sequence[Sequence[Attack]],
+    observations: Observations,
+    target: str,
+    ids: NDArray[np.int64],
+) -> None:
     of_target = observations.select(models=[target], examples=ids)
     blind = of_target.without_membership()
-    attack = fits[0]
-    scores, *of_refits = all_scores = [one.score(blind) for one in fits]
+    scores = attack.score(blind)
+    of_refits = [[one.score(blind) for one in division] for division in refits]
     if hasattr(attack, "held_out"):
-        np.save(job.out / _all_scores(target), np.stack(all_scores), allow_pickle=False)
+        np.save(job.out / _all_scores(target), np.stack([scores, *chain.from_iterable(of_refits)]), allow_pickle=False)
     # Membership joins the scores only here, after the attack is done.
     write_scores(
         Scores.of(
@@ -142,7 +150,7 @@ def _score(job: Job, fits: Sequence[Attack], observations: Observations, target:
             variant=";".join(observations.variants),
             attack=attack.name,
             threshold=attack.threshold,
-            refits=[auc(again, of_target.member[0]) for again in of_refits],
+            refits=[[auc(again, of_target.member[0]) for again in division] for division in of_refits],
         ),
         job.out / f"{target}.parquet",
     )

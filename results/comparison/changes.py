@@ -183,7 +183,7 @@ def _paired(first: Results, second: Results, was: Row, now: Row) -> Delta | None
     except ScoreError:
         return None
     test = delong_paired_test(after, before, member, refits=refits)
-    return Delta(test.difference, test.low, test.high)
+    return Delta(test.difference, test.low, test.high, test.freedom)
 
 
 def _tpr(was: Row, now: Row) -> Delta | None:

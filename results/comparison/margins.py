@@ -20,11 +20,12 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Delta:
-    """A difference and its interval."""
+    """A difference, its interval, and the degrees of freedom of Student's t; infinite for the normal law."""
 
     difference: float
     low: float
     high: float
+    freedom: float = math.inf
 
 
 def apart(value: float, limit: float, digits: int, sign: str = "") -> str:
@@ -96,10 +97,11 @@ def difference_of(now: float, its: tuple[float, float], was: float, whose: tuple
 
 
 def chance_within(margin: float, delta: Delta, level: float = 0.95) -> float:
-    """One-sided p-value of "the true difference is at most ``margin``", from an interval that is about normal below."""
-    z = -float(special.ndtri(tail(level)))
-    error = (delta.difference - delta.low) / z
-    return float(special.ndtr((margin - delta.difference) / error)) if error > 0 else float(delta.difference <= margin)
+    """One-sided p-value of "the true difference is at most ``margin``", from the lower half of its interval."""
+    error = -(delta.difference - delta.low) / float(special.stdtrit(delta.freedom, tail(level)))
+    if error <= 0:
+        return float(delta.difference <= margin)
+    return float(special.stdtr(delta.freedom, (margin - delta.difference) / error))
 
 
 def examples_needed(error: float, n: int, margin: float, level: float = 0.95, power: float = POWER) -> int:

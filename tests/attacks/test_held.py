@@ -78,16 +78,14 @@ def test_not_fitted_says_what_to_do() -> None:
     assert "call `fit`" in str(NotFittedError("lira"))
 
 
-def test_halves_of_what_attacks_are_fitted_on_part_it_by_examples(planted: Plant) -> None:
+def test_parts_of_what_attacks_are_fitted_on_divide_it_by_examples(planted: Plant) -> None:
     """A twin of the pool design is the same example with the opposite answer: it is on its example's side."""
     whole = planted(models=4, seed=0, examples=101)
     usable = np.asarray(whole.data["calibration"].values).any(axis=0)
     pairs = set(zip(*whole.calibration_pairs(), strict=True))
-    first, second = (
-        set(zip(*whole.half_calibration(7, second=s).calibration_pairs(), strict=True)) for s in (False, True)
-    )
-    assert first | second == pairs and first and second
-    sides = [{example for _, example in half} for half in (first, second)]
-    assert not sides[0] & sides[1]
-    assert [len(side) for side in sides] == [usable.sum() // 2, usable.sum() - usable.sum() // 2]
-    assert first != set(zip(*whole.half_calibration(8, second=False).calibration_pairs(), strict=True))
+    parts = [set(zip(*whole.part_of_calibration(7, i, 3).calibration_pairs(), strict=True)) for i in range(3)]
+    assert set.union(*parts) == pairs and sum(map(len, parts)) == len(pairs)
+    sides = [{example for _, example in part} for part in parts]
+    assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+    assert sum(map(len, sides)) == usable.sum() and max(map(len, sides)) - min(map(len, sides)) <= 1
+    assert parts[0] != set(zip(*whole.part_of_calibration(8, 0, 3).calibration_pairs(), strict=True))

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import rankdata
 
 from compleak.attacks.observations import Observations
-from compleak.attacks.refits import fitted_on_halves
+from compleak.attacks.refits import fitted_on_parts
 from compleak.attacks.registry import ATTACKS, make_attack
 
 CLASSIFIERS = sorted(n for n, info in ATTACKS.items() if info.task == "classification" and not ATTACKS.provider(n))
@@ -17,6 +17,6 @@ CLASSIFIERS = sorted(n for n, info in ATTACKS.items() if info.task == "classific
 def test_what_follows_from_the_fit_is_fitted_again(
     name: str, shadows: Observations, target: Observations, holding: Callable[..., Observations]
 ) -> None:
-    halves = fitted_on_halves(lambda _: make_attack(name, seed=5), holding(name, shadows), [7])
-    first, second = (rankdata(half.score(holding(name, target))) for half in halves)
+    (parts,) = fitted_on_parts(lambda _: make_attack(name, seed=5), holding(name, shadows), [7])
+    first, second, _ = (rankdata(part.score(holding(name, target))) for part in parts)
     assert ATTACKS[name].refitted or np.array_equal(first, second)

@@ -160,13 +160,13 @@ def test_several_models_are_held_against_as_many_copies_of_the_original() -> Non
     assert len(set(counts.values())) > 1
 
 
-def test_what_is_learned_is_learned_again_on_halves_the_same_for_all_models() -> None:
+def test_what_is_learned_is_learned_again_on_parts_the_same_for_all_models() -> None:
     trials = make_plan(load_suite("quickstart")).trials
-    halves: dict[str, set[str]] = {}
+    divisions: dict[str, set[str]] = {}
     for trial in trials:
         for node in filter(None, (trial.attack_node, trial.baseline_node)):
-            halves.setdefault(trial.attack, set()).add(str(node.config.get("halves")))
-    assert all(len(found) == 1 for found in halves.values())
-    assert halves["compleak-nr-train2-rf"] == halves["compleak-sr2-rf"] != {"None"}
-    assert halves["compleak-nr-entropy"] == halves["compleak-mr"] == halves["compleak-sr2-rf"]
-    assert halves["compleak-nr-modified-entropy-global"] == {"None"}
+            divisions.setdefault(trial.attack, set()).add(str(node.config.get("divisions")))
+    assert all(len(found) == 1 for found in divisions.values())
+    assert divisions["compleak-nr-train2-rf"] == divisions["compleak-sr2-rf"] != {"None"}
+    assert divisions["compleak-nr-entropy"] == divisions["compleak-mr"] == divisions["compleak-sr2-rf"]
+    assert divisions["compleak-nr-modified-entropy-global"] == {"None"}

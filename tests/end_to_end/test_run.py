@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from compleak.attacks.compleak.mr import MultipleModels
 from compleak.attacks.compleak.sr import sorted_pair
 from compleak.attacks.observations import Observations
-from compleak.attacks.refits import HALVINGS, fitted_on_halves
+from compleak.attacks.refits import DIVISIONS, fitted_on_parts
 from compleak.benchmarks.nodes import derived_seed
 from compleak.benchmarks.suite_files import load_suite
 from compleak.models.data import load_pool
@@ -58,7 +58,7 @@ def recompute(out: Path, cells: Cells) -> None:
         several = row["technique"] == "multiple"
         held = scores.variant.split(";")
         assert scores.attack == row["attack"]
-        assert len(scores.refits) == 4
+        assert [len(parts) for parts in scores.refits] == [3, 3]
         assert len(held) == len(row["setting"].split(";")) if several else held[-1].endswith(row["setting"])
         assert np.array_equal(scores.example, ids)
         assert np.array_equal(scores.member, split.member("target-0", ids))
@@ -89,9 +89,10 @@ def stacked_as_if_alone(out: Path) -> None:
     shadows = held.select(models=[m for m in held.models if m.startswith("shadow")])
     blind = held.select(models=["target-0"], examples=scores.example).without_membership()
     np.testing.assert_allclose(alone().fit(shadows).score(blind), scores.score, atol=1e-9)
-    halvings = [derived_seed(suite.seed, "halves", str(i)) for i in range(HALVINGS)]
-    refits = [again.score(blind) for again in fitted_on_halves(alone, shadows, halvings)]
-    np.testing.assert_allclose([roc_auc_score(scores.member, r) for r in refits], scores.refits, atol=1e-9)
+    divisions = [derived_seed(suite.seed, "divisions", str(i)) for i in range(DIVISIONS)]
+    refits = [[again.score(blind) for again in parts] for parts in fitted_on_parts(alone, shadows, divisions)]
+    aucs = [[roc_auc_score(scores.member, score) for score in parts] for parts in refits]
+    np.testing.assert_allclose(aucs, scores.refits, atol=1e-9)
 
 
 @pytest.mark.tflite

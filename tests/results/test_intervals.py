@@ -128,41 +128,49 @@ def test_paired_test_is_antisymmetric_and_sees_a_better_attack():
     assert back.p_value == there.p_value
 
 
-def test_refits_widen_by_the_jackknife_and_by_students_t():
+def test_refits_widen_by_the_random_groups_and_by_students_t():
     """By hand: the variances are added, Satterthwaite's degrees of freedom, Student's t."""
     scores, member = gaussians(200, 1.0, 3)
     other = scores + np.random.default_rng(4).normal(size=400)
     plain = delong_paired_test(scores, other, member)
     variance = ((plain.high - plain.low) / 2 / norm.ppf(0.975)) ** 2
-    refits = [plain.difference + d for d in (0.03, -0.01, 0.02, 0.04)]
-    spread = (0.03**2 + 0.01**2 + 0.02**2 + 0.04**2) / 4
+    refits = [[plain.difference + d for d in parts] for parts in ((0.03, -0.01, 0.04), (0.01, 0.05, 0.0))]
+    # Deviations from the mean, 0.02: 0.01, -0.03, 0.02, and -0.01, 0.03, -0.02; s² is 0.0014 / 2 in both.
+    spread = 0.0007 / 3 + 2 / 4 * 0.02**2
     law = t((variance + spread) ** 2 / (spread**2 / 4))
     found = delong_paired_test(scores, other, member, refits=refits)
     assert found.difference == plain.difference
     assert found.high - found.difference == pytest.approx(law.ppf(0.975) * np.sqrt(variance + spread))
     assert found.p_value == pytest.approx(2 * law.sf(plain.difference / np.sqrt(variance + spread)))
-    assert delong_paired_test(scores, other, member, refits=[plain.difference] * 4) == plain
+    assert found.freedom == pytest.approx((variance + spread) ** 2 / (spread**2 / 4))
+    assert delong_paired_test(scores, other, member, refits=[[plain.difference] * 3]) == plain
 
 
-def test_a_difference_that_only_the_fit_made_is_not_found():
-    """Both attacks are equally good but for their fits, which move each AUC by about as much as the examples do."""
+@pytest.mark.parametrize(("of_fit", "most"), [("examples", 0.08), ("draws", 0.05)])
+def test_a_difference_that_only_the_fit_made_is_not_found(of_fit: str, most: float) -> None:
+    """Equal attacks but for their fits, which move AUCs more than the examples do: by what they saw, or by chance."""
     rng = np.random.default_rng(5)
     member = np.repeat([True, False], 300)
     said: dict[str, list[float]] = {"held fixed": [], "allowed for": []}
-    for _ in range(300):
+    for _ in range(500):
         common = rng.normal(size=600) + member
-        of_fit = rng.normal(size=(5, 2)) * 0.15
-        auc_of = [
-            [auc(common + 0.3 * rng.normal(size=600) + one * member, member) for one in pair] for pair in of_fit[1:]
-        ]
-        first, second = (common + 0.3 * rng.normal(size=600) + one * member for one in of_fit[0])
-        whole = auc(first, member) - auc(second, member)
-        # As the jackknife has it: what a half's fit adds to the whole's is as uncertain as the whole's.
-        refits = [whole + a - b for a, b in auc_of]
+        noisy = [common + 0.3 * rng.normal(size=600) for _ in range(2)]
+        seen = rng.normal(size=(300, 2)) * 0.15 * np.sqrt(300)
+
+        def fitted(examples, noisy=noisy, seen=seen):
+            moved = seen[examples].mean(axis=0) if of_fit == "examples" else rng.normal(size=2) * 0.15
+            return [scores + one * member for scores, one in zip(noisy, moved, strict=True)]
+
+        def apart(examples, fitted=fitted):
+            first, second = fitted(examples)
+            return auc(first, member) - auc(second, member)
+
+        first, second = fitted(np.arange(300))
+        refits = [[apart(part) for part in np.array_split(rng.permutation(300), 3)] for _ in range(2)]
         said["held fixed"].append(delong_paired_test(first, second, member).p_value)
         said["allowed for"].append(delong_paired_test(first, second, member, refits=refits).p_value)
     assert np.mean(np.array(said["held fixed"]) < 0.05) > 0.4
-    assert np.mean(np.array(said["allowed for"]) < 0.05) < 0.06
+    assert np.mean(np.array(said["allowed for"]) < 0.05) < most
 
 
 def test_without_an_effect_p_values_are_uniform():
@@ -331,3 +339,9 @@ def test_a_mean_of_tests_has_the_mean_of_their_ends_and_the_p_value_of_those():
     turned = mean_test([PairedTest(-t.difference, -t.high, -t.low, t.p_value) for t in tests])
     assert (turned.low, turned.high, turned.p_value) == pytest.approx((-0.35, -0.05, found.p_value))
     assert mean_test(tests[:1]) is tests[0]
+    # The 97.5 % point of Student's t is 2.776445 at 4 degrees of freedom: what lies there has p = 0.05.
+    one = PairedTest(0.03, 0.0, 0.06, 0.05, freedom=4)
+    both = mean_test([one, PairedTest(0.03, 0.0, 0.06, 0.05, freedom=9)])
+    assert (both.p_value, both.freedom) == (pytest.approx(0.05), 4)
+    twice = mean_test([PairedTest(0.06, 0.03, 0.09, 0.005, freedom=4)] * 2)
+    assert twice.p_value == pytest.approx(2 * t(4).sf(2 * 2.776445), rel=1e-5)

@@ -175,19 +175,24 @@ def test_pairs_need_the_same_examples_and_membership():
 
 
 def test_refits_are_kept_hashed_and_paired(tmp_path):
-    plain, fitted = some_scores(), some_scores(refits=[0.5, 0.75])
+    plain, fitted = some_scores(), some_scores(refits=[[0.5, 0.75]])
     assert plain.sha256 != fitted.sha256
     write_scores(fitted, tmp_path / "a.parquet")
     write_pack([plain, fitted], tmp_path / "pack.parquet")
-    assert read_scores(tmp_path / "a.parquet").refits == (0.5, 0.75)
+    assert read_scores(tmp_path / "a.parquet").refits == ((0.5, 0.75),)
     assert {s.sha256 for s in read_pack(tmp_path / "pack.parquet")} == {plain.sha256, fitted.sha256}
-    assert paired(some_scores(refits=[0.25, 1.0]), fitted).refits == (0.25, -0.25)
+    assert paired(some_scores(refits=[[0.25, 1.0]]), fitted).refits == ((0.25, -0.25),)
+    assert paired(plain, fitted).refits == paired(some_scores(refits=[[0.5] * 3]), fitted).refits == ()
+    for wrong in ([[0.5, 1.5]], [[0.5]]):
+        with pytest.raises(ScoreError, match="refits must be AUCs"):
+            some_scores(refits=wrong)
+
+
+def test_beside_refits_another_attack_that_was_not_fitted_stays_as_it_is():
+    plain, fitted = some_scores(attack="lm-loss"), some_scores(refits=[[0.5, 0.75]])
     alone = auc(plain.score, plain.member)
-    assert paired(plain, fitted).refits == (0.5 - alone, 0.75 - alone)
-    assert paired(fitted, plain).refits == (alone - 0.5, alone - 0.75)
-    assert paired(some_scores(refits=[0.5]), fitted).refits == ()
-    with pytest.raises(ScoreError, match="refits must be AUCs"):
-        some_scores(refits=[1.5])
+    assert paired(plain, fitted).refits == ((0.5 - alone, 0.75 - alone),)
+    assert paired(fitted, plain).refits == ((alone - 0.5, alone - 0.75),)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from scipy.stats import rankdata
 
 from compleak.attacks.language_model.listing import LANGUAGE_MODEL_ATTACKS
 from compleak.attacks.observations import Observations
-from compleak.attacks.refits import fitted_on_halves
+from compleak.attacks.refits import fitted_on_parts
 from compleak.attacks.registry import make_attack
 
 
@@ -17,6 +17,6 @@ def test_what_follows_from_the_fit_is_fitted_again(
     name: str, planted: Callable[..., Observations], target: Observations, holding: Callable[..., Observations]
 ) -> None:
     shadows = holding(name, planted(models=8, seed=1, lift=1.5))
-    halves = fitted_on_halves(lambda _: make_attack(name, seed=5), shadows, [7])
-    first, second = (rankdata(half.score(holding(name, target))) for half in halves)
+    (parts,) = fitted_on_parts(lambda _: make_attack(name, seed=5), shadows, [7])
+    first, second, _ = (rankdata(part.score(holding(name, target))) for part in parts)
     assert LANGUAGE_MODEL_ATTACKS[name].refitted or np.array_equal(first, second)

@@ -51,11 +51,14 @@ def test_wilson_stays_within_zero_and_one():
     assert wilson(1.0, 10)[1] <= 1.0
 
 
-def test_the_chance_within_a_margin_is_that_of_the_normal_law():
+def test_the_chance_within_a_margin_is_that_of_the_intervals_law():
     delta = Delta(0.03, 0.03 - 1.959964 * 0.01, 0.05)
     assert chance_within(0.01, delta) == pytest.approx(0.022750, abs=1e-5)  # 2 standard errors beyond
     assert chance_within(0.03, delta) == pytest.approx(0.5)
     assert chance_within(0.0, Delta(0.0, 0.0, 0.0)) == 1.0
+    # Student's t of 4 degrees of freedom: 97.5 % below 2.776445, 95 % below 2.131847 (any table).
+    delta = Delta(0.03, 0.03 - 2.776445 * 0.01, 0.06, freedom=4)
+    assert chance_within(0.03 - 0.02131847, delta) == pytest.approx(0.05, abs=1e-5)
 
 
 def test_the_number_of_examples_is_that_of_the_textbook():
