@@ -10,8 +10,8 @@ from .protocol import Attack
 DIVISIONS = 3
 """How often the examples are divided anew."""
 PARTS = 3
-"""Into how many parts (ours). For the same work thirds tell the spread from twice as many differences as halves, which
-mirror each other; smaller parts say less of the whole."""
+"""Into how many parts. A part alone says nothing of the spread, and smaller ones say less of the whole: for the same
+work, thirds twice tell it from twice as many differences as halves twice (ours)."""
 
 
 def fitted_on_parts(make: Callable[[int], Attack], shadows: Observations, seeds: Sequence[int]) -> list[list[Attack]]:

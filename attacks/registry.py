@@ -222,4 +222,4 @@ def make_attack(name: str, seed: int = 0, *, again: bool = False) -> Attack:
     module, _, factory = info.factory.partition(":")
     own = not ATTACKS.provider(name)
     make = getattr(importlib.import_module(f".{module}" if own else module, __package__), factory)
-    return cast("Attack", make(**info.arguments(seed) | (dict(info.refit or {}) if again else {})))
+    return cast("Attack", make(**info.arguments(seed), **((info.refit or {}) if again else {})))
