@@ -16,11 +16,6 @@ Task = Literal["classification", "language-model", "encoder"]
 _TASKS: dict[Answer, Task] = {"logits": "classification", "log_likelihood": "language-model"}
 
 
-REFITTED: dict[str, dict[str, Any]] = {"lr": {}, "rf": {"trees": 100}, "gbt": {}}
-"""How learners are refitted. A fifth of the trees tells as much of the spread, a little too much rather than too
-little, for the trees' own chance is in it; so more divisions cost less (ours)."""
-
-
 @dataclass(frozen=True)
 class AttackInfo:
     """One row: what a plan needs to know of an attack before it runs.
@@ -41,8 +36,8 @@ class AttackInfo:
         beside: the attack on the original alone that rows are compared with, where the same attack has nothing to say
             of the original and its copy; the same attack where empty.
         pretrained: whether it needs the model that all were fine-tuned from.
-        refit: options that differ where it is fitted again on parts of what it learns from, because what it learned
-            moves its scores, and a difference between two models may be one between two fits; None where it is not.
+        refitted: whether it is fitted again on parts of what it learns from: what it learned moves its scores, and a
+            difference between two models may be one between two fits.
         known: whose membership it is fitted on: that of shadow models' examples, or of part of the target's own
             members and non-members (PartCrop's protocol), which it then is not scored on.
     """
@@ -59,13 +54,11 @@ class AttackInfo:
     answer: Answer = "logits"
     pretrained: bool = False
     beside: str = ""
-    refit: Mapping[str, Any] | None = None
+    refitted: bool = False
     known: Literal["shadows", "partial"] = "shadows"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
-        if self.refit is not None:
-            object.__setattr__(self, "refit", MappingProxyType(dict(self.refit)))
 
     def least_shadows(self, design: Literal["disjoint", "pool"]) -> int:
         """Shadows without which it is undefined; in the pool design every pair of them has an example IN once."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from .observations import Observations
 from .protocol import Attack
 
-DIVISIONS = 3
+DIVISIONS = 2
 """How often the examples are divided anew."""
 PARTS = 3
 """Into how many parts. A part alone says nothing of the spread, and smaller ones say less of the whole: for the same

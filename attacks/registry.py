@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..plugins import Registry
 from .encoder.listing import ENCODER_ATTACKS
-from .info import REFITTED, AttackInfo
+from .info import AttackInfo
 from .language_model.listing import LANGUAGE_MODEL_ATTACKS
 
 if TYPE_CHECKING:
@@ -67,21 +67,21 @@ _OWN: dict[str, AttackInfo] = {
         "CompLeak_NR: log-odds of the true class, a threshold per class",
         "one-model",
         options={"signal": "confidence"},
-        refit={},
+        refitted=True,
     ),
     "compleak-nr-entropy": AttackInfo(
         "compleak.metric:ClassThresholds",
         "CompLeak_NR metric 1: prediction entropy, a threshold per class",
         "one-model",
         options={"signal": "entropy"},
-        refit={},
+        refitted=True,
     ),
     "compleak-nr-modified-entropy": AttackInfo(
         "compleak.metric:ClassThresholds",
         "CompLeak_NR metric 2: modified entropy, a threshold per class",
         "one-model",
         options={"signal": "modified-entropy"},
-        refit={},
+        refitted=True,
     ),
     **{
         f"compleak-nr-{features}-{learner}": AttackInfo(
@@ -90,7 +90,7 @@ _OWN: dict[str, AttackInfo] = {
             "one-model",
             options={"features": features, "learner": learner},
             seeded=True,
-            refit=REFITTED[learner],
+            refitted=True,
         )
         for features, what in (("train1", "posteriors"), ("train2", "posteriors and label"))
         for learner in ("lr", "rf")
@@ -102,7 +102,7 @@ _OWN: dict[str, AttackInfo] = {
             "one-model",
             options={"features": features},
             seeded=True,
-            refit={},
+            refitted=True,
         )
         for features, what in (("train1", "posteriors"), ("train2", "posteriors and label"))
     },
@@ -112,7 +112,7 @@ _OWN: dict[str, AttackInfo] = {
         "one-model",
         queries=11,
         seeded=True,
-        refit={},
+        refitted=True,
         sensitivity=True,
     ),
     **{
@@ -122,7 +122,7 @@ _OWN: dict[str, AttackInfo] = {
             "original+compressed",
             options={"features": features, "learner": learner},
             seeded=True,
-            refit=REFITTED[learner],
+            refitted=True,
         )
         for features, what in (("sr1", "sorted posteriors"), ("sr2", "sorted posteriors and label"))
         for learner in ("lr", "rf", "gbt")
@@ -133,7 +133,7 @@ _OWN: dict[str, AttackInfo] = {
         "multiple+original",
         options={"original": True},
         seeded=True,
-        refit=REFITTED["rf"],
+        refitted=True,
         stacks_on="compleak-sr2-rf",
     ),
     "compleak-mr-no-original": AttackInfo(
@@ -142,7 +142,7 @@ _OWN: dict[str, AttackInfo] = {
         "multiple",
         options={"original": False},
         seeded=True,
-        refit=REFITTED["rf"],
+        refitted=True,
         stacks_on="compleak-nr-train2-rf",
     ),
     **{
@@ -167,7 +167,7 @@ _OWN: dict[str, AttackInfo] = {
             "one-model",
             options={"mode": mode},
             references=1,
-            refit={},
+            refitted=True,
         )
         for mode in ("online", "offline")
     },
@@ -181,10 +181,10 @@ _OWN: dict[str, AttackInfo] = {
         )
         for mode in ("online", "offline")
     },
-    "attack-p": AttackInfo("population:attack_p", "loss among those of other non-members", "one-model", refit={}),
+    "attack-p": AttackInfo("population:attack_p", "loss among those of other non-members", "one-model", refitted=True),
     "attack-r": AttackInfo("population:attack_r", "loss among those of reference models", "one-model", references=1),
     "quantile-regression": AttackInfo(
-        "quantile:quantile_regression", "hinge above its predicted non-member quantiles", "one-model", refit={}
+        "quantile:quantile_regression", "hinge above its predicted non-member quantiles", "one-model", refitted=True
     ),
     **{
         f"joint-{mode}-{form}": AttackInfo(
@@ -193,7 +193,7 @@ _OWN: dict[str, AttackInfo] = {
             access,
             options={"mode": mode, "form": form},
             references=2,
-            refit={},
+            refitted=True,
         )
         for mode in ("online", "offline")
         for form, access, what in _FORMS
@@ -205,13 +205,12 @@ _OWN: dict[str, AttackInfo] = {
 ATTACKS: Registry[AttackInfo] = Registry("attacks", _OWN, AttackInfo)
 
 
-def make_attack(name: str, seed: int = 0, *, again: bool = False) -> Attack:
+def make_attack(name: str, seed: int = 0) -> Attack:
     """A fresh, unfitted attack.
 
     Args:
         name: a key of ``ATTACKS``.
         seed: of whatever the attack draws; unused by an attack that draws nothing.
-        again: whether to make it as it is refitted.
 
     Raises:
         UnknownAttackError: no such attack.
@@ -222,4 +221,4 @@ def make_attack(name: str, seed: int = 0, *, again: bool = False) -> Attack:
     module, _, factory = info.factory.partition(":")
     own = not ATTACKS.provider(name)
     make = getattr(importlib.import_module(f".{module}" if own else module, __package__), factory)
-    return cast("Attack", make(**info.arguments(seed), **((info.refit or {}) if again else {})))
+    return cast("Attack", make(**info.arguments(seed)))

@@ -80,8 +80,7 @@ def _of_party(
             "targets": list(targets),
             **provided_by(ATTACKS, attack),
         }
-        if info.refit is not None:
-            config["refit"] = dict(info.refit)
+        if info.refitted:
             config["divisions"] = [derived_seed(suite.seed, "divisions", str(i)) for i in range(DIVISIONS)]
         if info.known == "partial":
             config |= {"shadows": [], "known_seed": derived_seed(suite.seed, "known")}

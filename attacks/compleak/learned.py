@@ -12,7 +12,7 @@ from ..held import Held, NotFittedError
 from ..observations import Observations
 from ..protocol import Access
 from ..thresholds import best_threshold
-from .learners import TREES, Learned, LearnerName, Table, learner_of
+from .learners import LEARNERS, Learned, LearnerName, Table
 
 Floats = NDArray[np.float64]
 
@@ -28,12 +28,10 @@ class LearnedAttack:
 
     queries = 1
 
-    def __init__(
-        self, name: str, access: Access, features: Features, learner: LearnerName, seed: int, trees: int = TREES
-    ) -> None:
+    def __init__(self, name: str, access: Access, features: Features, learner: LearnerName, seed: int) -> None:
         self.name = name
         self.access: Access = access
-        self._features, self._learner, self._seed = features, learner_of(learner, trees), seed
+        self._features, self._learner, self._seed = features, LEARNERS[learner], seed
         self._fitted: tuple[Held, Learned, float] | None = None
 
     def fit(self, shadows: Observations) -> Self:

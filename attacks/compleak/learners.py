@@ -11,7 +11,7 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,6 @@ from sklearn.preprocessing import StandardScaler
 Floats = NDArray[np.float64]
 LearnerName = Literal["lr", "rf", "gbt"]
 
-TREES = 500
 _FOLDS = 5
 
 
@@ -89,7 +88,7 @@ def gradient_boosting(table: Table, seed: int) -> Learned:
 
 
 @lru_cache(maxsize=16)
-def random_forest(table: Table, seed: int, trees: int = TREES) -> Learned:
+def random_forest(table: Table, seed: int) -> Learned:
     """500 trees with at least 30 records in a leaf (CompLeak's published code), held out by bootstrap.
 
     A record's held-out probability is the mean over the trees whose bootstrap sample lacks it (about 184 of 500):
@@ -99,20 +98,17 @@ def random_forest(table: Table, seed: int, trees: int = TREES) -> Learned:
     The last forests are remembered, because CompLeak_MR uses the very forests that are attacks of their own.
     """
     forest = RandomForestClassifier(
-        n_estimators=trees, min_samples_leaf=30, oob_score=True, random_state=seed, n_jobs=1
+        n_estimators=500, min_samples_leaf=30, oob_score=True, random_state=seed, n_jobs=1
     ).fit(table.features, table.member)
     held_out = np.asarray(forest.oob_decision_function_[:, 1], dtype=np.float64)
     return Learned(lambda features: _probability(forest, features), held_out)
 
 
-def learner_of(name: LearnerName, trees: int = TREES) -> Learner:
-    """A learner by name, a forest of so many trees."""
-    learners: dict[LearnerName, Learner] = {
-        "lr": logistic_regression,
-        "rf": partial(random_forest, trees=trees),
-        "gbt": gradient_boosting,
-    }
-    return learners[name]
+LEARNERS: dict[LearnerName, Learner] = {
+    "lr": logistic_regression,
+    "rf": random_forest,
+    "gbt": gradient_boosting,
+}
 
 
 def _by_fold(estimator: Any, table: Table, seed: int) -> Learned:

@@ -25,7 +25,6 @@ from ..held import Held, NotFittedError
 from ..observations import ORIGINAL, Observations
 from ..protocol import Access
 from ..signals import cross_entropy
-from .learners import TREES
 from .sr import sorted_pair
 from .train_based import train_based
 
@@ -68,12 +67,7 @@ class MultipleModels:
     queries = 1
 
     def __init__(
-        self,
-        original: bool,
-        seed: int,
-        epochs: int = 30,
-        trees: int = TREES,
-        forest: Callable[[str], Forest] | None = None,
+        self, original: bool, seed: int, epochs: int = 30, forest: Callable[[str], Forest] | None = None
     ) -> None:
         """Make the attack.
 
@@ -81,7 +75,6 @@ class MultipleModels:
             original: whether the original model is held.
             seed: of the forests and the network.
             epochs: of the network; fixed beforehand.
-            trees: of each forest that is fitted here.
             forest: makes the forest of a compressed variant, given its name, where it is at hand already; else it is
                 fitted here.
         """
@@ -89,7 +82,7 @@ class MultipleModels:
         self.access: Access = "multiple+original" if original else "multiple"
         self._seed, self._epochs = seed, epochs
         self._forest = forest or (
-            lambda _: sorted_pair("sr2", "rf", seed, trees) if original else train_based("train2", "rf", seed, trees)
+            lambda _: sorted_pair("sr2", "rf", seed) if original else train_based("train2", "rf", seed)
         )
         self._fitted: _Fitted | None = None
 

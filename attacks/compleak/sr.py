@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..signals import softmax
 from .learned import Features, LearnedAttack
-from .learners import TREES, LearnerName
+from .learners import LearnerName
 
 Floats = NDArray[np.float64]
 
@@ -42,11 +42,9 @@ def sorted_posteriors_and_label(logits: Floats, labels: NDArray[np.int64]) -> Fl
 FEATURES: dict[str, Features] = {"sr1": sorted_posteriors, "sr2": sorted_posteriors_and_label}
 
 
-def sorted_pair(features: Literal["sr1", "sr2"], learner: LearnerName, seed: int, trees: int = TREES) -> LearnedAttack:
+def sorted_pair(features: Literal["sr1", "sr2"], learner: LearnerName, seed: int) -> LearnedAttack:
     """``compleak-{features}-{learner}``."""
-    return LearnedAttack(
-        f"compleak-{features}-{learner}", "original+compressed", FEATURES[features], learner, seed, trees
-    )
+    return LearnedAttack(f"compleak-{features}-{learner}", "original+compressed", FEATURES[features], learner, seed)
 
 
 def _in_order_of_the_first(*tables: Floats) -> Floats:

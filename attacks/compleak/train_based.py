@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..signals import softmax
 from .learned import Features, LearnedAttack
-from .learners import TREES, LearnerName
+from .learners import LearnerName
 
 Floats = NDArray[np.float64]
 
@@ -39,8 +39,6 @@ def posteriors_and_label(logits: Floats, labels: NDArray[np.int64]) -> Floats:
 FEATURES: dict[str, Features] = {"train1": posteriors, "train2": posteriors_and_label}
 
 
-def train_based(
-    features: Literal["train1", "train2"], learner: LearnerName, seed: int, trees: int = TREES
-) -> LearnedAttack:
+def train_based(features: Literal["train1", "train2"], learner: LearnerName, seed: int) -> LearnedAttack:
     """``compleak-nr-{features}-{learner}``."""
-    return LearnedAttack(f"compleak-nr-{features}-{learner}", "one-model", FEATURES[features], learner, seed, trees)
+    return LearnedAttack(f"compleak-nr-{features}-{learner}", "one-model", FEATURES[features], learner, seed)

@@ -67,7 +67,7 @@ def _row(
         queries=queries,
         options={"name": name, "access": access, "known": known, **options},
         seeded=True,
-        refit={},
+        refitted=True,
         answer=answer,
         known=known,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from ..compleak.learners import TREES, Learner, LearnerName, Table, learner_of
+from ..compleak.learners import LEARNERS, LearnerName, Table
 from ..held import Held, NotFittedError
 from ..observations import ObservationError, Observations
 from ..protocol import Access
@@ -169,18 +169,15 @@ def plain(name: str, *, min_k: float | None = None) -> TextAttack:
     return TextAttack(name, "one-model", partial(_threshold_only, _PLAIN[name]))
 
 
-def learned(form: Form, learner: LearnerName, seed: int, trees: int = TREES) -> TextAttack:
+def learned(form: Form, learner: LearnerName, seed: int) -> TextAttack:
     """``lm-{form}-{learner}``: a learner on ``features.table`` of all models held. CompLeak's NR, SR and MR for texts.
 
     Args:
         form: which models are held.
-        learner: of ``learner_of``.
+        learner: of ``LEARNERS``.
         seed: of whatever it draws.
-        trees: of a forest.
     """
-    return TextAttack(
-        f"lm-{form}-{learner}", ACCESS[form], partial(_learned, learner=learner_of(learner, trees), seed=seed)
-    )
+    return TextAttack(f"lm-{form}-{learner}", ACCESS[form], partial(_learned, learner=learner, seed=seed))
 
 
 def _loss(texts: Texts) -> Floats:
@@ -228,9 +225,9 @@ def _oriented(score: Score, texts: Texts, member: NDArray[np.bool_], model: NDAr
 
 
 def _learned(
-    texts: Texts, member: NDArray[np.bool_], model: NDArray[np.int64], *, learner: Learner, seed: int
+    texts: Texts, member: NDArray[np.bool_], model: NDArray[np.int64], *, learner: LearnerName, seed: int
 ) -> tuple[Score, Floats]:
-    fitted = learner(Table(_table(texts), member, model), seed)
+    fitted = LEARNERS[learner](Table(_table(texts), member, model), seed)
     return lambda asked: fitted.probability(_table(asked)), fitted.held_out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..info import REFITTED, AttackInfo
+from ..info import AttackInfo
 
 if TYPE_CHECKING:
     from ..protocol import Access
@@ -46,7 +46,7 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
         "CompLeak_SR for texts: mean log-likelihood less that of the compressed model; its sign from the shadows",
         "original+compressed",
         options={"name": "lm-reference-compressed"},
-        refit={},
+        refitted=True,
         beside="lm-loss",
     ),
     "lm-reference-shadows": _row(
@@ -60,7 +60,7 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
             access,
             options={"form": form, "learner": learner},
             seeded=True,
-            refit=REFITTED[learner],
+            refitted=True,
         )
         for form, access, what in _FORMS
         for learner, words in _LEARNERS.items()
@@ -85,7 +85,7 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
             f"RMIA {mode} on the tokens' geometric mean probability",
             options={"mode": mode},
             references=1,
-            refit={},
+            refitted=True,
         )
         for mode in ("online", "offline")
     },
@@ -96,7 +96,7 @@ LANGUAGE_MODEL_ATTACKS: dict[str, AttackInfo] = {
             access,
             options={"mode": mode, "form": form},
             references=2,
-            refit={},
+            refitted=True,
         )
         for mode in ("online", "offline")
         for form, access, what in _FORMS

@@ -102,9 +102,7 @@ def attack_with_shadows(
     def run(name: str, shadow: Observations, of_target: Observations) -> Scores:
         attack: Attack = make_attack(name, seed).fit(shadow)
         held = [names.get(v, v) for v in of_target.variants]
-        again = fitted_on_parts(
-            lambda _: make_attack(name, seed, again=True), shadow, () if ATTACKS[name].refit is None else divisions
-        )
+        again = fitted_on_parts(lambda _: make_attack(name, seed), shadow, divisions if ATTACKS[name].refitted else ())
         refits = [[auc(one.score(of_target), subject.member) for one in division] for division in again]
         return _scores(subject, held, name, attack.score(of_target), attack.threshold, refits)
 

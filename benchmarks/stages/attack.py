@@ -73,7 +73,7 @@ def run(job: Job) -> None:
 
     def fresh(number: int = 0) -> Attack:
         stacked = {"forest": lambda variant: Recorded(job.parents[variant], number)} if len(job.parents) > 1 else {}
-        attack: Attack = make(**config["arguments"] | (config["refit"] if number else {}), **stacked)
+        attack: Attack = make(**config["arguments"], **stacked)
         return attack
 
     def fitted(seen: Observations) -> tuple[Attack, list[list[Attack]]]:

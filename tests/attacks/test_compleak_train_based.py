@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from compleak.attacks.compleak.learners import Table, learner_of, logistic_regression, random_forest
+from compleak.attacks.compleak.learners import LEARNERS, Table, logistic_regression, random_forest
 from compleak.attacks.compleak.train_based import posteriors, posteriors_and_label
 from compleak.attacks.observations import Observations
 from compleak.attacks.registry import make_attack
@@ -29,25 +29,25 @@ def test_features_by_hand() -> None:
     )
 
 
-@pytest.mark.parametrize("learner", ["lr", "rf", "gbt"])
+@pytest.mark.parametrize("learner", LEARNERS)
 @pytest.mark.parametrize("models", [1, 2])
 def test_held_out_probabilities_know_nothing_of_noise(learner: str, models: int) -> None:
     """In-sample probabilities of pure noise look like a strong attack; held-out ones must not."""
     table = noise(models=models)
-    learned = learner_of(learner)(table, 0)
+    learned = LEARNERS[learner](table, 0)
     inside = roc_auc_score(table.member, learned.probability(table.features))
     held_out = roc_auc_score(table.member, learned.held_out)
     assert abs(held_out - 0.5) < 0.12  # four standard errors of an AUC of 400 records
     assert inside > held_out + (0.03 if learner == "lr" else 0.2)
 
 
-@pytest.mark.parametrize("learner", ["lr", "rf", "gbt"])
+@pytest.mark.parametrize("learner", LEARNERS)
 def test_held_out_probabilities_foretell_new_ones(learner: str) -> None:
     rng = np.random.default_rng(1)
     member = np.arange(3600) % 2 == 0
     features = rng.normal(size=(3600, 3)) + 0.7 * member[:, None]
     known, new = slice(0, 1600), slice(1600, 3600)
-    learned = learner_of(learner)(Table(features[known], member[known], np.arange(1600) // 2 % 4), 0)
+    learned = LEARNERS[learner](Table(features[known], member[known], np.arange(1600) // 2 % 4), 0)
     foretold = roc_auc_score(member[known], learned.held_out)
     met = roc_auc_score(member[new], learned.probability(features[new]))
     assert foretold == pytest.approx(met, abs=0.06)

@@ -15,7 +15,6 @@ from sklearn.metrics import roc_auc_score
 
 from compleak.attacks.compleak.mr import MultipleModels
 from compleak.attacks.compleak.sr import sorted_pair
-from compleak.attacks.info import REFITTED
 from compleak.attacks.observations import Observations
 from compleak.attacks.refits import DIVISIONS, fitted_on_parts
 from compleak.benchmarks.nodes import derived_seed
@@ -59,7 +58,7 @@ def recompute(out: Path, cells: Cells) -> None:
         several = row["technique"] == "multiple"
         held = scores.variant.split(";")
         assert scores.attack == row["attack"]
-        assert [len(parts) for parts in scores.refits] == [3, 3, 3]
+        assert [len(parts) for parts in scores.refits] == [3, 3]
         assert len(held) == len(row["setting"].split(";")) if several else held[-1].endswith(row["setting"])
         assert np.array_equal(scores.example, ids)
         assert np.array_equal(scores.member, split.member("target-0", ids))
@@ -83,8 +82,8 @@ def stacked_as_if_alone(out: Path) -> None:
     held = observations.select(variants=scores.variant.split(";"))
     seeds = {name: derived_seed(suite.seed, "attack", name) for name in ("compleak-mr", "compleak-sr2-rf")}
 
-    def alone(number: int = 0) -> MultipleModels:
-        forest = partial(sorted_pair, "sr2", "rf", seeds["compleak-sr2-rf"], **REFITTED["rf"] if number else {})
+    def alone(_: int = 0) -> MultipleModels:
+        forest = partial(sorted_pair, "sr2", "rf", seeds["compleak-sr2-rf"])
         return MultipleModels(original=True, seed=seeds["compleak-mr"], forest=lambda _: forest())
 
     shadows = held.select(models=[m for m in held.models if m.startswith("shadow")])

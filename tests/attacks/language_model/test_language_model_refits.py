@@ -17,6 +17,6 @@ def test_what_follows_from_the_fit_is_fitted_again(
     name: str, planted: Callable[..., Observations], target: Observations, holding: Callable[..., Observations]
 ) -> None:
     shadows = holding(name, planted(models=8, seed=1, lift=1.5))
-    (parts,) = fitted_on_parts(lambda _: make_attack(name, seed=5, again=True), shadows, [7])
+    (parts,) = fitted_on_parts(lambda _: make_attack(name, seed=5), shadows, [7])
     first, second, _ = (rankdata(part.score(holding(name, target))) for part in parts)
-    assert LANGUAGE_MODEL_ATTACKS[name].refit is not None or np.array_equal(first, second)
+    assert LANGUAGE_MODEL_ATTACKS[name].refitted or np.array_equal(first, second)
