@@ -8,10 +8,11 @@ from .observations import Observations
 from .protocol import Attack
 
 DIVISIONS = 2
-"""How often the examples are divided anew."""
+"""How often the examples are divided anew (ours). More would steady the estimate, at the price of a fit each. Forests
+of fewer trees cost less, but their own chance then hides that near-equal models leak the same."""
 PARTS = 3
-"""Into how many parts. A part alone says nothing of the spread, and smaller ones say less of the whole: for the same
-work, thirds twice tell it from twice as many differences as halves twice (ours)."""
+"""Into how many parts (ours). For the same work thirds tell the spread from twice as many differences as halves, which
+mirror each other; smaller parts say less of the whole."""
 
 
 def fitted_on_parts(make: Callable[[int], Attack], shadows: Observations, seeds: Sequence[int]) -> list[list[Attack]]:
