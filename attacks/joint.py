@@ -8,8 +8,8 @@ online      the example's IN and OUT shadows
 offline     its OUT shadows only: what it would show IN is foreseen by the prior, which is learned from the shadows'
             own data. It works where no shadow is trained on the target's examples (the disjoint design)
 
-With one variant, ``joint-online-nr`` is ``lira-online-bayes``, except that its prior comes from all examples put to the
-shadows rather than from those under attack.
+With one variant, ``joint-online-nr`` is ``lira-online-bayes``, except that its prior comes from all calibration
+examples of the shadows rather than from those under attack.
 """
 
 from __future__ import annotations

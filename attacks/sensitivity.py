@@ -32,8 +32,9 @@ def sensitivity(
 
     What a model makes of so little noise is a property of the model. An int8 artifact first rounds its input, to steps
     that are often ten times as large as ε: where pixel values fall between the edges of a step it shows no difference
-    at all, where they fall on the edges it shows whole steps. Either is its true answer, and no error. PyTorch's
-    dynamic int8 scales activations by their batch, so there the difference also holds what its neighbours do.
+    at all, where they fall on the edges it shows whole steps. Either is its true answer, and no error. Dynamic int8
+    rounds to steps that follow from the example's own range, so there the noise moves the steps as well; PyTorch's
+    takes one range for a whole batch, and is therefore run one example at a time.
 
     Args:
         query: from normalised inputs [any, ...] to logits [any, classes].

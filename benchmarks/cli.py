@@ -128,21 +128,33 @@ def plan_command(
 
     suites = load_suites(suite, settings or ())
     folder, hands = _out(out, _name(suite, suites)), default_workers() if workers is None else max(workers, 1)
-    seconds = [_show_plan(one, folder / part if len(suites) > 1 else folder, hands) for part, one in suites.items()]
+    whole = next(iter(suites.values()))
+    about = f"{_name(suite, suites)}: {whole.description}"
     if len(suites) > 1:
-        console.print(f"All {len(suites)} parts: about {_duration(sum(seconds))}; run folder {folder}")
+        console.print(escape(about))
+        seconds, shared = 0.0, set[str]()
+        for part, one in suites.items():
+            seconds += _show_plan(one, folder / part, hands, one.name, shared)
+        console.print(
+            f"All {len(suites)} parts: about {_duration(seconds)}, what they share counted once; run folder {folder}",
+            soft_wrap=True,
+        )
+    else:
+        _show_plan(whole, folder, hands, about, set())
     console.print(f"Estimates for {hands} workers; they are rough until the run has figures of its own.")
 
 
-def _show_plan(loaded: Suite, folder: Path, hands: int) -> float:
+def _show_plan(loaded: Suite, folder: Path, hands: int, title: str, shared: set[str]) -> float:
+    """Print what is to be done; of nodes in ``shared``, which other parts make, not the time. Adds its own to them."""
     from .estimate import estimate
     from .extras import lacking
     from .plan import make_plan
     from .store import Store
 
     plan, store = make_plan(loaded), Store(folder)
-    lines = estimate(plan, store)
-    table = Table(title=f"{loaded.name}: {loaded.description}", title_justify="left")
+    lines = estimate(plan, store, frozenset(shared))
+    shared.update(node.key for node in plan.nodes)
+    table = Table(title=escape(title), title_justify="left")
     for heading in ("stage", "nodes", "done", "to do", "time left", "disk"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
     for line in lines:

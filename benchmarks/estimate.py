@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Container
 from dataclasses import dataclass
 from statistics import fmean, mean
 
@@ -62,8 +63,14 @@ class StageEstimate:
     megabytes: float
 
 
-def estimate(plan: Plan, store: Store) -> list[StageEstimate]:
-    """What is done and what is left, stage by stage."""
+def estimate(plan: Plan, store: Store, elsewhere: Container[str] = ()) -> list[StageEstimate]:
+    """What is done and what is left, stage by stage.
+
+    Args:
+        plan: of one suite.
+        store: of its run.
+        elsewhere: keys of nodes that another part makes for this one, so that they cost nothing here.
+    """
     by_stage: dict[str, list[Node]] = defaultdict(list)
     for node in plan.nodes:
         by_stage[node.stage].append(node)
@@ -73,7 +80,7 @@ def estimate(plan: Plan, store: Store) -> list[StageEstimate]:
         done = [n for n in nodes if store.is_complete(n)]
         seen = [float(store.manifest(n)["seconds"]) for n in done]
         each = mean(seen) if seen else _seconds(plan, stage)
-        left = len(nodes) - len(done)
+        left = sum(node not in done and node.key not in elsewhere for node in nodes)
         lines.append(StageEstimate(stage, len(nodes), len(done), left * each, left * _megabytes(plan, stage)))
     return lines
 

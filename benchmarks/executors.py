@@ -60,6 +60,8 @@ def _quiet_worker(parent: int) -> None:
     # Where torchao is installed, transformers imports it, and it tells of each GPU's library that it cannot load.
     for noisy in ("torchao", "torch.utils._pytree"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # PyTorch's own kernels for phones warn of deprecations, into the table of progress; read when torch is loaded.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     _end_with(parent)
 
 

@@ -12,6 +12,7 @@ scores                 ``nodes/attack/*/TARGET.parquet``        ``NAME.scores.pa
                                                                 address that the provenance has
 provenance             ``nodes/*/*/manifest.json``              ``NAME.provenance.json``
 means over targets     none                                     ``NAME.summary.csv``
+warnings of an audit   ``nodes/collect/*/warnings.json``        none: an audit is not published
 =====================  =======================================  =====================================
 """
 
@@ -37,6 +38,8 @@ from .scores import Scores, read_pack, read_scores
 LEADERBOARD = "leaderboard.csv"
 NULL_CONTROL = "null_control.csv"
 SUITE = "suite.yaml"
+AUDIT = "audit"  # the key of a suite that says that the model was made elsewhere
+WARNINGS = "warnings.json"
 _BESIDE = {".null": "the null control", ".summary": "the means over targets"}
 
 
@@ -54,6 +57,7 @@ class Results:
         null_rows: of the null control; none where there was no control.
         suite: the suite as it was run, as YAML has it.
         among: of several that stand together, each.
+        warnings: of an audit, what speaks against believing it.
     """
 
     path: Path
@@ -61,6 +65,12 @@ class Results:
     null_rows: tuple[Row, ...] = ()
     suite: Mapping[str, Any] = field(default_factory=dict)
     among: tuple[Results, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def audited(self) -> bool:
+        """Whether these are of a model that was made elsewhere."""
+        return AUDIT in self.suite
 
     @cached_property
     def scores(self) -> Mapping[str, Scores]:
@@ -159,7 +169,8 @@ def open_results(path: Path) -> Results:
             suite = yaml.safe_load((path / SUITE).read_text(encoding="utf-8")) if (path / SUITE).is_file() else {}
             if not isinstance(suite or {}, dict):
                 raise ResultsError(f"{path / SUITE} is no suite: it must hold a mapping.")
-            return Results(path, _rows(path / LEADERBOARD), _rows(path / NULL_CONTROL), suite or {})
+            rows, null = _rows(path / LEADERBOARD), _rows(path / NULL_CONTROL)
+            return Results(path, rows, null, suite or {}, warnings=_warnings(path))
         if path.suffix == ".csv" and path.is_file():
             notes = path.with_suffix(".provenance.json")
             content = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
@@ -231,6 +242,11 @@ def open_together(paths: Sequence[Path]) -> Results:
     rows, null = ([row for results in among for row in getattr(results, name)] for name in ("rows", "null_rows"))
     above = Path(os.path.commonpath([path.absolute() for path in paths]))
     return Results(above, tuple(sort_rows(rows)), tuple(sort_rows(null)), among=among)
+
+
+def _warnings(path: Path) -> tuple[str, ...]:
+    files = sorted((path / "nodes" / "collect").glob(f"*/{WARNINGS}"))
+    return tuple(str(line) for file in files for line in json.loads(file.read_text(encoding="utf-8")))
 
 
 def _rows(path: Path) -> tuple[Row, ...]:

@@ -19,7 +19,7 @@ from rich.text import Text
 from .comparison.baselines import other_attack
 from .intervals import holm
 from .leaderboard import sort_rows
-from .records import UNDEFINED, Cell, Row
+from .records import ORIGINAL, UNDEFINED, Cell, Row
 
 ATTACKS = (
     *("compleak-nr-train2-rf", "compleak-nr-modified-entropy-global", "compleak-sr2-rf", "compleak-mr"),
@@ -89,11 +89,16 @@ def leaderboard_table(rows: Sequence[Row], attacks: Sequence[str] = ATTACKS) -> 
 def significant(rows: Sequence[Row]) -> frozenset[Row]:
     """The rows whose difference from the original is significant after Holm's correction over all of ``rows``.
 
-    A row whose own AUC interval holds 0.5 is none: an attack at chance does not say which model leaks more.
+    One of the two must leak, by its AUC interval: of two attacks at chance none says which model leaks more.
     """
     tested = [(row, p) for row in rows if isinstance(p := row.auc_minus_original_p, float)]
+    leaking = {row.scores_sha256 for row in rows if row.auc_low > 0.5}
     adjusted = holm([p for _, p in tested])
-    return frozenset(row for (row, _), p in zip(tested, adjusted, strict=True) if p < ALPHA and row.auc_low > 0.5)
+    return frozenset(
+        row
+        for (row, _), p in zip(tested, adjusted, strict=True)
+        if p < ALPHA and not leaking.isdisjoint((row.scores_sha256, row.baseline_sha256))
+    )
 
 
 def _variant_lines(rows: Sequence[Row], attacks: Sequence[str], marked: frozenset[Row]) -> Iterator[list[str]]:
@@ -104,7 +109,7 @@ def _variant_lines(rows: Sequence[Row], attacks: Sequence[str], marked: frozense
         _mean([r.latency_ms for r in rows], ".2f"),
     )
     held = rows[0].setting.split(";")
-    name = held[0] if len(held) == 1 else f"{len(held)} models together"
+    name = held[0] if len(held) == 1 else _together(held)
     yield [name, "", "", "", accuracy, size, latency]
     for attack in attacks:
         own = [row for row in rows if row.attack == attack]
@@ -115,6 +120,11 @@ def _variant_lines(rows: Sequence[Row], attacks: Sequence[str], marked: frozense
         star = "*" if marked.issuperset(own) else " "
         tpr = _mean([r.tpr_at_1pct for r in own], ".1%")
         yield [f"  {_short(attack)}", auc, difference and difference + star, tpr, "", "", ""]
+
+
+def _together(held: Sequence[str]) -> str:
+    compressed = sum(name != ORIGINAL for name in held)
+    return f"original and {compressed} others" if ORIGINAL in held else f"{compressed} compressed models"
 
 
 def _short(attack: str) -> str:

@@ -28,7 +28,7 @@ from .judgement import judge
 from .names import checked_name
 from .rows import SUITE, Header, names_of, rows_of
 from .subject import Subject, make_subject
-from .summary import summarise
+from .summary import summarise, warnings
 from .tables import KINDS, Kind, Table, labels_of, table_of
 
 Predict = Callable[[Any], Any]
@@ -62,12 +62,14 @@ class Audit:
         scores: what the rows were computed from, baselines included.
         summary: what leaks, what could not be concluded, what to do next; plain text.
         suite: how the rows were made, as ``suite.yaml`` has it.
+        warnings: what speaks against believing it; ``compare`` and ``report`` repeat them, and recommend nothing then.
     """
 
     rows: tuple[Row, ...]
     scores: tuple[Scores, ...]
     summary: str
     suite: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
 
     @property
     def run_id(self) -> str:
@@ -84,7 +86,7 @@ class Audit:
             AuditError: the folder holds something else already.
         """
         path = Path(folder)
-        write_audit(path, self.rows, self.scores, self.summary, self.suite)
+        write_audit(path, self.rows, self.scores, self.summary, self.suite, self.warnings)
         return path
 
 
@@ -211,14 +213,15 @@ def conduct(
     rows = rows_of(_grouped(attacked), subject, facts or {}, header)
     blind = blind_test(inputs, subject.labels, subject.member, seed)
     shared = shared_rows(subject) if blind.shared is None else 0
-    with_shadows = f"{len(shadows)} shadow models" if shadows else "no shadow models"
+    with_shadows = f"{len(shadows) or 'no'} shadow model{'' if len(shadows) == 1 else 's'}"
     title = (
         f"Audit of {name}: {subject.members:,} members, {subject.nonmembers:,} non-members, {subject.classes} classes, "
         f"{' and '.join(sorted(set(kinds.values())))}, {with_shadows}"
     )
     kept = {s.sha256: s for one in attacked for s in (one.scores, one.baseline) if s is not None}
-    summary = summarise(judge(rows, kept, subject, blind, shared), [*subject.notes, *notes], title)
-    return Audit(tuple(rows), tuple(kept.values()), summary, suite)
+    judged = judge(rows, kept, subject, blind, shared)
+    summary = summarise(judged, [*subject.notes, *notes], title)
+    return Audit(tuple(rows), tuple(kept.values()), summary, suite, tuple(warnings(judged)))
 
 
 def kinds_of(outputs: Kind | Mapping[str, Kind], names: Sequence[str]) -> dict[str, Kind]:

@@ -6,7 +6,8 @@ file                               what
 ``leaderboard.csv``                the rows
 ``suite.yaml``                     how they were made
 ``summary.txt``                    what they mean
-``nodes/collect/audit-*``          ``facts.json``: the cells of every row that its scores do not tell
+``nodes/collect/audit-*``          ``facts.json``: the cells of every row that its scores do not tell; and
+                                   ``warnings.json``: what speaks against believing them
 ``nodes/attack/*``                 the scores
 =================================  ===============================================================================
 """
@@ -26,10 +27,10 @@ import yaml
 
 from ...results.leaderboard import write_leaderboard
 from ...results.publishing.run_folder import MANIFEST
-from ...results.publishing.verify_audit import AUDIT, FACTS, SUMMARY, SUMMARY_SHA256, facts_of
+from ...results.publishing.verify_audit import FACTS, SUMMARY, SUMMARY_SHA256, facts_of
 from ...results.records import Row
 from ...results.scores import Scores, write_atomically, write_scores
-from ...results.store import LEADERBOARD, SUITE, ResultsError, open_results
+from ...results.store import AUDIT, LEADERBOARD, SUITE, WARNINGS, ResultsError, open_results
 from ..store import sha256_of
 from . import AuditError
 
@@ -48,7 +49,7 @@ def check_place(path: Path, run_id: str | None = None) -> None:
         return
     try:
         found = open_results(path)
-        if AUDIT in found.suite and (run_id is None or {row.run_id for row in found.rows} == {run_id}):
+        if found.audited and (run_id is None or {row.run_id for row in found.rows} == {run_id}):
             return
     except ResultsError:
         pass
@@ -56,7 +57,12 @@ def check_place(path: Path, run_id: str | None = None) -> None:
 
 
 def write_audit(
-    path: Path, rows: Sequence[Row], scores: Sequence[Scores], summary: str, suite: Mapping[str, Any]
+    path: Path,
+    rows: Sequence[Row],
+    scores: Sequence[Scores],
+    summary: str,
+    suite: Mapping[str, Any],
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write everything beside ``path`` first, and then rename it into place.
 
@@ -76,6 +82,7 @@ def write_audit(
         place = _node_folder(partial, "collect", AUDIT, collect)
         facts = [facts_of(row) for row in rows]
         write_atomically(place / FACTS, (json.dumps(facts, indent=1) + "\n").encode())
+        write_atomically(place / WARNINGS, (json.dumps(list(warnings), indent=1) + "\n").encode())
         said = {SUMMARY_SHA256: sha256_of(partial / SUMMARY)}
         _write_manifest(place, "collect", AUDIT, collect, {}, said)
         for one in scores:

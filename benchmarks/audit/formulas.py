@@ -46,11 +46,13 @@ class Formula:
 
     Attributes:
         access: what it holds.
+        description: one line for readers.
         score: logits [variants, examples, classes] of what it holds, the original first, and labels -> [examples].
         threshold: the score from which an example is called a member.
     """
 
     access: Access
+    description: str
     score: Callable[[Floats, NDArray[np.int64]], Floats]
     threshold: float = 0.0
 
@@ -67,13 +69,28 @@ def _correct(logits: Floats, labels: NDArray[np.int64]) -> Floats:
 
 
 FORMULAS: dict[str, Formula] = {
-    HEADLINE: Formula("one-model", lambda x, y: signals.logit_confidence(x[0], y)),
-    "audit-nr-entropy": Formula("one-model", lambda x, _: -signals.log_entropy(x[0]), _ONE_BIT),
-    "audit-nr-modified-entropy": Formula("one-model", lambda x, y: -signals.log_modified_entropy(x[0], y), _ONE_BIT),
-    "audit-nr-correctness": Formula("one-model", _correct, 1.0),
-    "audit-sr-corrected": Formula("original+compressed", _corrected),
-    "audit-mr-corrected": Formula("multiple+original", _corrected),
-    "audit-mr-no-original": Formula("multiple", lambda x, y: signals.logit_confidence(x, y).mean(axis=0)),
+    HEADLINE: Formula(
+        "one-model", "log-odds of the true class: minus the loss", lambda x, y: signals.logit_confidence(x[0], y)
+    ),
+    "audit-nr-entropy": Formula(
+        "one-model", "minus the entropy of the prediction", lambda x, _: -signals.log_entropy(x[0]), _ONE_BIT
+    ),
+    "audit-nr-modified-entropy": Formula(
+        "one-model",
+        "minus the entropy that counts the true class apart",
+        lambda x, y: -signals.log_modified_entropy(x[0], y),
+        _ONE_BIT,
+    ),
+    "audit-nr-correctness": Formula("one-model", "whether the model is right", _correct, 1.0),
+    "audit-sr-corrected": Formula(
+        "original+compressed", "log-odds of the original, and what compression took from them once more", _corrected
+    ),
+    "audit-mr-corrected": Formula(
+        "multiple+original", "the same, with the mean of what all compressed models took", _corrected
+    ),
+    "audit-mr-no-original": Formula(
+        "multiple", "mean of the compressed models' log-odds", lambda x, y: signals.logit_confidence(x, y).mean(axis=0)
+    ),
 }
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from ...attacks.observations import ORIGINAL
 from ...results.comparison.compare import compare
 from ...results.comparison.effects import Effect
-from ...results.intervals import holm
 from ...results.null_control import outside_together
 from ...results.records import Row
 from ...results.scores import Scores
@@ -28,7 +27,6 @@ from .formulas import HEADLINE
 from .subject import Subject
 
 ODD_LABELS = 0.01
-_ALPHA = 0.05
 _LEARNT = 0.15
 _AGREEING = 0.4
 
@@ -106,21 +104,6 @@ def findings(rows: Sequence[Row]) -> list[Row]:
     return outside_together(rows)
 
 
-def changed(rows: Sequence[Row]) -> frozenset[Row]:
-    """Rows that differ from their baseline after Holm's correction for all differences, where one of the two leaks.
-
-    Two attacks at chance say nothing of which model leaks more.
-    """
-    tested = [(row, p) for row in rows if isinstance(p := row.auc_minus_original_p, float)]
-    leaking = {row.attack for row in rows if row.setting == ORIGINAL and row.auc_low > 0.5}
-    adjusted = holm([p for _, p in tested])
-    return frozenset(
-        row
-        for (row, _), p in zip(tested, adjusted, strict=True)
-        if p < _ALPHA and (row.auc_low > 0.5 or row.attack in leaking)
-    )
-
-
 def shifted(blind: Blind) -> bool:
     """Whether members and non-members differ without any model having a part in it."""
     by_inputs = blind.interval is not None and blind.interval.low > 0.5
@@ -148,6 +131,12 @@ def turned(row: Row, margin: float) -> bool:
     """Whether an AUC below 0.5 may tell more than its baseline with the sign turned, by more than the margin."""
     gain = row.auc_minus_original
     return isinstance(gain, float) and row.auc < 0.5 and 1 - row.auc_low > row.auc - gain + margin
+
+
+def swapped(rows: Sequence[Row], variant: str) -> Row | None:
+    """The row of ``headline`` that finds a variant surer of the non-members than of the members; None if not."""
+    row = headline(rows).get(variant)
+    return row if row in findings(rows) and row is not None and row.auc < 0.5 else None
 
 
 def suspicious(subject: Subject, variant: str) -> bool:

@@ -7,19 +7,20 @@ from collections.abc import Iterator, Sequence
 from ...attacks.observations import ORIGINAL
 from ...results.comparison.effects import Verdict
 from ...results.records import Row
+from ...results.table import significant
 from .advice import advice, limits
 from .attacked import SHADOWED_HEADLINE
 from .formulas import HEADLINE
 from .judgement import (
     ODD_LABELS,
     Judged,
-    changed,
     disagreeing,
     findings,
     headline,
     leaks,
     shifted,
     suspicious,
+    swapped,
     turned,
     unlearnt,
 )
@@ -31,7 +32,7 @@ _VERDICTS: dict[Verdict, str] = {
     "no more": "{variant} leaks no more than the original (at most {upper:+.3f} of AUC, margin {margin:g})",
     "more": "{variant} leaks more than the original",
     "undecided": "{variant}: undecided whether it leaks more (up to {upper:+.3f} of AUC, margin {margin:g})",
-    "at chance": "{variant}: at chance, members are found neither in it nor in the original, so nothing can be told",
+    "at chance": "{variant}: {attack} finds members neither in it nor in the original, so cannot tell which leaks more",
 }
 
 
@@ -47,7 +48,7 @@ def summarise(judged: Judged, notes: Sequence[str], title: str) -> str:
         ("What leaks", [*_table(judged), "", *_verdict(judged)]),
         ("What compression changes", _changes(judged)),
         ("What could not be concluded", list(limits(judged))),
-        ("Warnings and checks", list(_warnings(judged, notes))),
+        ("Warnings and checks", [*warnings(judged), *notes]),
         ("What to do next", list(advice(judged))),
     ]
     return laid_out([title], parts)
@@ -65,8 +66,9 @@ def _holding(row: Row) -> str:
 
 def _table(judged: Judged) -> Iterator[str]:
     rows = judged.rows
-    found, differing = set(findings(rows)), changed(rows)
-    yield f"  {'attack':<30} {'AUC (95 %)':>20}  {'vs orig.':>8}  {'TPR at 1 % FPR':>20}"
+    found, differing = set(findings(rows)), significant(rows)
+    wide = max(28, *(len(row.attack) for row in rows))
+    yield f"  {'attack':<{wide + 2}} {'AUC (95 %)':>20}  {'vs orig.':>8}  {'TPR at 1 % FPR':>20}"
     held = ""
     for row in rows:
         if (now := _holding(row)) != held:
@@ -75,7 +77,7 @@ def _table(judged: Judged) -> Iterator[str]:
         area = f"{row.auc:.3f} ({row.auc_low:.3f}-{row.auc_high:.3f})" + ("*" if row in found else " ")
         gain = row.auc_minus_original
         versus = f"{gain:+.3f}" + ("*" if row in differing else " ") if isinstance(gain, float) else ""
-        yield f"    {row.attack:<28} {area:>20}  {versus:>8}  {_tpr(row, judged):>20}".rstrip()
+        yield f"    {row.attack:<{wide}} {area:>20}  {versus:>8}  {_tpr(row, judged):>20}".rstrip()
     yield f"  * differs from 0.5, or from the original, after correction for all {len(rows)} rows"
 
 
@@ -109,24 +111,25 @@ def _verdict(judged: Judged) -> Iterator[str]:
         gap += f"{subject.accuracy(variant, member=False):.3f} on non-members"
         if own:
             doubt = "; read the warnings before you believe it" if suspicious(subject, variant) else ""
-            fixed = next((row for row in own if row.attack in (HEADLINE, SHADOWED_HEADLINE)), own[0])
+            stated = (row for row in own if row.attack in (HEADLINE, SHADOWED_HEADLINE))
+            fixed = next(stated, max(own, key=lambda row: abs(row.auc - 0.5)))
             side = "" if fixed.auc > 0.5 else " (below 0.5: with the sign turned it tells as much)"
             reach = f"{fixed.attack} reaches AUC {fixed.auc:.3f}{side}{_at_low(fixed, judged)}"
             yield f"{variant} tells who was a member: {reach}; {gap}{doubt}."
         else:
             yield f"{variant}: nothing found; {gap}."
-    differing = changed(rows)
+    differing = significant(rows)
     for row in (row for row in found if row.access != "one-model" and row in differing):
         if leaks(row) == "more" and not any(disagreeing(subject, v) is not None for v in subject.variants):
             yield (
-                f"Holding {_holding(row)} tells {row.auc_minus_original:+.3f} AUC more than {row.baseline} "
-                f"({row.attack}): keep old versions of the model out of reach."
+                f"Holding {_holding(row)} tells {row.auc_minus_original:+.3f} AUC more than {row.baseline}: keep old "
+                "versions of the model out of reach."
             )
 
 
 def _at_low(row: Row, judged: Judged) -> str:
-    value = row.tpr_at_1pct
-    if not isinstance(value, float) or row in judged.pointless:
+    value, low = row.tpr_at_1pct, row.tpr_at_1pct_low
+    if not (isinstance(value, float) and isinstance(low, float) and low > 0.01) or row in judged.pointless:
         return ""
     return f" and finds {100 * value:.1f} % of the members at 1 % false alarms, where guessing finds 1 %"
 
@@ -143,7 +146,9 @@ def _changes(judged: Judged) -> list[str]:
             said.append(f"{variant}: which of the two leaks more cannot be told; see the warnings.")
             continue
         effect = judged.beside[variant]
-        text = _VERDICTS[effect.verdict].format(variant=variant, upper=effect.upper, margin=judged.margin)
+        text = _VERDICTS[effect.verdict].format(
+            variant=variant, attack=row.attack, upper=effect.upper, margin=judged.margin
+        )
         if effect.verdict in ("less", "more") and leaks(row) != effect.verdict:
             text = f"{variant} differs, but one AUC lies below 0.5, and turned round it may tell as much"
         elif effect.verdict == "no more" and turned(row, judged.margin):
@@ -156,7 +161,8 @@ def _changes(judged: Judged) -> list[str]:
     return said
 
 
-def _warnings(judged: Judged, notes: Sequence[str]) -> Iterator[str]:
+def warnings(judged: Judged) -> Iterator[str]:
+    """What speaks against believing the audit, a sentence or two each; nothing where nothing does."""
     subject, blind = judged.subject, judged.blind
     if blind.interval is not None and blind.interval.low > 0.5:
         yield (
@@ -188,6 +194,11 @@ def _warnings(judged: Judged, notes: Sequence[str]) -> Iterator[str]:
             yield (
                 f"{variant} gives the original's class for only {subject.agreement(variant, member=side) or 0:.1%} of "
                 f"the {_GROUP[side]}. Are the rows in the same order, and the inputs prepared as it wants them? Until "
-                f"that is sure, nothing above holds that {variant} has a part in."
+                f"that is sure, nothing holds that {variant} has a part in."
             )
-    yield from notes
+        elif (row := swapped(judged.rows, variant)) is not None:
+            yield (
+                f"{variant} is surer of the non-members than of the members ({row.attack}: AUC {row.auc:.3f}; accuracy "
+                f"{subject.accuracy(variant, member=False):.3f} and {subject.accuracy(variant, member=True):.3f}). Are "
+                "the two groups swapped?"
+            )

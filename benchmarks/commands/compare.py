@@ -66,8 +66,12 @@ def compare_command(
     first = open_results(run)
     second = None if other is None else open_results(other)
     for results in (first, second):
-        for path in changed_since_published(results) if results else ():
+        if results is None:
+            continue
+        for path in changed_since_published(results):
             typer.echo(f"Warning: {path} is not the file that its provenance names: run compleak verify.", err=True)
+        for warning in results.warnings:
+            typer.echo(f"Warning of the audit {results.path}: {warning}", err=True)
     if second is None:
         if fail_on_regression:
             raise CompareError("--fail-on-regression needs two runs: compleak compare YESTERDAY TODAY.")

@@ -24,11 +24,14 @@ def report_command(
     from ...attacks.registry import ATTACKS
     from ...results.report.site import write_report
     from ...results.store import changed_since_published, open_together
+    from ..audit.formulas import FORMULAS
 
     results = open_together(runs)
     for path in changed_since_published(results):
         typer.echo(f"Warning: {path} is not the file that its provenance names: run compleak verify.", err=True)
-    page = write_report(results, out, attacks={name: info.description for name, info in ATTACKS.loadable().items()})
+    attacks = {name: info.description for name, info in ATTACKS.loadable().items()}
+    attacks |= {name: formula.description for name, formula in FORMULAS.items()}
+    page = write_report(results, out, attacks=attacks)
     size = page.stat().st_size / 1e6
     Console(highlight=False).print(
         escape(f"{page} shows {len(results.rows)} rows ({size:.1f} MB). Open it in a browser."), soft_wrap=True

@@ -9,7 +9,8 @@ leakage     under each of the fixed attacks, the AUC exceeds the baseline's by l
 
 Either kind of end holds jointly for all artifacts (``Cost.most_lost``, ``Effect.upper``), 97.5 % one-sided. As every
 one of the attacks and targets must pass, they need no correction among themselves (intersection-union, Berger 1982).
-What is neither shown nor refuted is undecided, with the examples that would decide it.
+What is neither shown nor refuted is undecided, with the examples that would decide it. An audit that warns of itself
+gets no answer.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ def answers(comparison: Comparison, *, accuracy_loss: float = ACCURACY_LOSS, siz
 
 def _answer(comparison: Comparison, holds: Holding, limit: float, size: Size) -> Answer:
     who = _QUESTIONS[holds]
+    if comparison.warnings:
+        return Answer(holds, "", f"{who}: no answer. What the audit warns of must be mended first.", ())
     effects: dict[str, list[Effect]] = defaultdict(list)
     for effect in comparison.effects:
         if effect.holds == holds:
@@ -188,9 +191,10 @@ def _figures(comparison: Comparison, cost: Cost, effects: Sequence[Effect], limi
     """What is known of an artifact that qualifies; of several targets, the worst."""
     of_worst = " of the worst target" if comparison.targets > 1 else ""
     upper = apart(max(e.upper for e in effects), comparison.margin, 3, "+")
+    took = "" if cost.latency_ms is None else f"; {cost.latency_ms:.2f} ms"
     return (
         f"accuracy{of_worst} {_change(-(cost.lost or 0.0), limit)}, at most {_points(cost.most_lost or 0.0, limit)} "
-        f"lost; AUC{of_worst} at most {upper}"
+        f"lost; AUC{of_worst} at most {upper}{took}"
     )
 
 

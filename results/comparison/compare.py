@@ -71,6 +71,7 @@ class Comparison:
         nonmembers: fewest of a target.
         left_out: rows without anything to be compared with.
         differ: whether targets differ in their numbers of members or non-members.
+        warnings: of an audit, see ``Results``.
     """
 
     title: str
@@ -86,6 +87,7 @@ class Comparison:
     nonmembers: int
     left_out: int = 0
     differ: bool = False
+    warnings: tuple[str, ...] = ()
 
     def attacks(self, holds: Holding) -> tuple[str, ...]:
         """The attacks of one kind of attacker."""
@@ -181,6 +183,7 @@ def _part(baselines: Baselines, by: By, attacks: Sequence[str], margin: float) -
         nonmembers=nonmembers[0],
         left_out=sum(not baselines.is_baseline(row) for row in shown) - len(pairs),
         differ=len(members) > 1 or len(nonmembers) > 1,
+        warnings=baselines.results.warnings,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from ..records import Cell
+from ..records import SCHEMA_VERSION, Cell
 
 FORMAT = 1
 NOT_IN_RECIPE = ("name", "description")
@@ -181,16 +181,23 @@ def read_provenance(path: Path) -> Provenance:
     """Read the sidecar ``path``.
 
     Raises:
-        ProvenanceError: not there, no JSON, another format, or keys or values that do not belong.
+        ProvenanceError: not there, no JSON, another format or schema, or keys or values that do not belong.
     """
     try:
-        return Provenance.model_validate_json(path.read_bytes())
+        found = Provenance.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise ProvenanceError(f"{path} is missing: nothing says where the rows come from.") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise ProvenanceError(f"{path}: {place}: {first['msg']}.") from error
+    for name, given, known in (
+        ("format", found.format, FORMAT),
+        ("schema_version", found.schema_version, SCHEMA_VERSION),
+    ):
+        if given != known:
+            raise ProvenanceError(f"{path}: {name} is {given}; this version of compleak-bench reads {known}.")
+    return found
 
 
 def recipe_sha256(suite: Mapping[str, Any]) -> str:

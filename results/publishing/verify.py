@@ -27,7 +27,7 @@ from pathlib import Path
 from ..store import LEADERBOARD, ResultsError, open_results, run_of
 from .problem import Problem
 from .verification import Expectation, PlanError, Planner, Verification
-from .verify_audit import AUDIT, verify_audit
+from .verify_audit import verify_audit
 from .verify_published import verify_published
 from .verify_run import verify_run
 
@@ -59,7 +59,7 @@ def verify(
         results = open_results(path)
     except ResultsError as error:
         return Verification(path, (Problem(path.name, str(error)),))
-    if path.is_dir() and AUDIT in results.suite:
+    if path.is_dir() and results.audited:
         return verify_audit(results, agreed)
     if path.is_dir():
         return verify_run(results, planner, agreed)

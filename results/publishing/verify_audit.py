@@ -19,7 +19,6 @@ from .problem import Problem
 from .run_folder import NodeRecord, check_files, read_nodes
 from .verification import Verification, common, once, placed_rows
 
-AUDIT = "audit"
 FACTS = "facts.json"
 SUMMARY = "summary.txt"
 SUMMARY_SHA256 = "summary_sha256"

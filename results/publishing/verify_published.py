@@ -87,12 +87,17 @@ def _check_facts(
 ) -> Iterator[Problem]:
     file = path.with_suffix(".provenance.json").name
     runs = {run.run_id: run for run in provenance.runs}
-    if provenance.suite != leading_suite(provenance.runs):
-        yield Problem(file, "the suite is not that of the run with most targets and shadows")
+    leading = leading_suite(provenance.runs)
+    if provenance.suite != leading:
+        fields = sorted(key for key in {*leading, *provenance.suite} if leading.get(key) != provenance.suite.get(key))
+        yield Problem(file, f"the suite is not that of the run with most targets and shadows, in: {', '.join(fields)}")
     for run in provenance.runs:
         if recipe_sha256(run.suite) != run.recipe_sha256:
             says = f"the suite of run {run.run_id} hashes to {recipe_sha256(run.suite)[:12]}…, not to its recipe_sha256"
             yield Problem(file, says)
+    for run in provenance.runs:
+        if (counted := sum(machine.nodes for machine in run.machines)) != run.nodes:
+            yield Problem(file, f"nodes of run {run.run_id} is {run.nodes}, those of its machines are {counted}")
     for what, count, rows in (("rows", provenance.rows, placed), ("null_rows", provenance.null_rows, null)):
         if count != len(rows):
             yield Problem(file, f"{what} is {count}, there are {len(rows)}")

@@ -69,7 +69,9 @@ def _ran(results: Results, number: int | None) -> Ran:
     own = [version for library, version in _versions(results.rows) if library == "compleak-bench"]
     exact = len(own) == 1 and "|" not in own[0]
     commands = [f"pip install compleak-bench=={own[0]}" if exact else "pip install compleak-bench"]
-    if suite:
+    if results.audited:
+        commands.append("compleak audit ...    # the same outputs or files once more: an audit keeps neither")
+    elif suite:
         commands += [
             f"compleak run {file} --out {again}    # {file}: the text below",
             f"compleak verify {again}",

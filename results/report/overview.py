@@ -21,7 +21,7 @@ class Overview:
     """Sentences for the head of the page.
 
     Attributes:
-        doubts: what speaks against believing the page at all, a sentence each.
+        doubts: what speaks against believing the page at all: a heading, and what it is, of each.
         attacked: what was attacked, and by what.
         found: what the rows say, counted.
         control: what the null control says, a sentence each; of several suites, of each apart.
@@ -29,7 +29,7 @@ class Overview:
         sure: how far the numbers carry, a sentence each.
     """
 
-    doubts: tuple[str, ...]
+    doubts: tuple[tuple[str, str], ...]
     attacked: str
     found: str
     control: tuple[str, ...]
@@ -46,8 +46,12 @@ def overview(results: Results, marked: frozenset[Row]) -> Overview:
     """
     control, passed = _control(results)
     rows = results.rows
-    doubts = tuple(_doubt(path) for path in changed_since_published(results))
-    return Overview(doubts, _attacked(rows), _found(rows, marked), control, passed, tuple(_sure(rows)))
+    doubts = [("Changed after publication.", _doubt(path)) for path in changed_since_published(results)]
+    for one in results.among or (results,):
+        heading = f"Warning of the audit{f' {one.path.name}' if results.among else ''}."
+        doubts += [(heading, warning) for warning in one.warnings]
+    pool = not any(one.audited for one in results.among or (results,))
+    return Overview(tuple(doubts), _attacked(rows, pool), _found(rows, marked), control, passed, tuple(_sure(rows)))
 
 
 def _doubt(path: Path) -> str:
@@ -78,7 +82,7 @@ def _control(results: Results) -> tuple[tuple[str, ...], bool | None]:
     return tuple(said), all(passed) if not without or not all(passed) else None
 
 
-def _attacked(rows: Sequence[Row]) -> str:
+def _attacked(rows: Sequence[Row], one_pool: bool) -> str:
     targets = set(map(target_key, rows))
     settings = {(r.framework, r.setting) for r in rows if r.technique != MULTIPLE and r.setting != ORIGINAL}
     frameworks = sorted({name for name, _ in settings} - {UNKNOWN})
@@ -86,12 +90,13 @@ def _attacked(rows: Sequence[Row]) -> str:
     models, data = (sorted({getattr(row, name) for row in rows}) for name in ("model", "data"))
     members, others = map(_least, sizes(rows))
     halves = {row.attack for row in rows if row.partly_known}
+    pool = " of the same pool" if one_pool else ""
     where = f" for {_and(frameworks)}" if frameworks else ""
     compressed = f", compressed in {_count(len(settings), 'way')}{where}" if settings else ""
     return (
         f"{_and(models)}, trained on {_and(data)} ({_count(len(targets), 'target')}){compressed}. "
         f"{_count(len(attacks), 'attack')} had to tell {members} members, which a target was trained on, from "
-        f"{others} non-members of the same pool: {_count(len(rows), 'row')}.{_told(len(halves))}"
+        f"{others} non-members{pool}: {_count(len(rows), 'row')}.{_told(len(halves))}"
     )
 
 

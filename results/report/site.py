@@ -111,6 +111,8 @@ def render(results: Results, attacks: Mapping[str, str]) -> str:
         configuration=configuration(results),
         attacks={row.attack: attacks.get(row.attack, "") for row in rows},
         remarks=remarks(rows),
+        audited=any(one.audited for one in results.among or (results,)),
+        shadows=any(row.shadows for row in rows),
         tallies=tallies,
         full=_full(data),
         missing=sum(row.scores_sha256 not in kept for row in rows),

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from compleak.attacks.compleak.learners import LEARNERS, Table, logistic_regression, random_forest
+from compleak.attacks.compleak.learners import LEARNERS, Learned, Table, logistic_regression, random_forest
 from compleak.attacks.compleak.train_based import posteriors, posteriors_and_label
 from compleak.attacks.observations import Observations
 from compleak.attacks.registry import make_attack
@@ -118,3 +118,14 @@ def test_logistic_regression_finds_a_linear_tell(planted: Plant, name: str) -> N
     assert roc_auc_score(target.member[0], score) > 0.7
     called = score >= attack.threshold
     assert called[target.member[0]].mean() > called[~target.member[0]].mean() + 0.2
+
+
+@pytest.mark.parametrize("name", ["compleak-nr-train2-rf", "compleak-sr2-rf"])
+def test_threshold_is_of_what_is_held_out(
+    name: str, shadows: Observations, holding: Callable[..., Observations], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A learner that knows its own records by heart, and of others tells 0.4 of a member, 0.3 of a non-member."""
+    monkeypatch.setitem(
+        LEARNERS, "rf", lambda table, _: Learned(lambda x: np.full(len(x), 0.9), np.where(table.member, 0.4, 0.3))
+    )
+    assert make_attack(name).fit(holding(name, shadows)).threshold == 0.4

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import multivariate_normal, multivariate_t, norm
 from sklearn.metrics import roc_auc_score
 
 from compleak.attacks import hierarchy
 from compleak.attacks.joint import joint_prior, joint_scores
 from compleak.attacks.lira import lira_scores
+from compleak.attacks.observations import Observations
 from compleak.attacks.references import TooFewReferencesError
+from compleak.attacks.registry import make_attack
 
 VARIANCE = np.array([[1.0, 0.6, 0.3], [0.6, 1.5, 0.2], [0.3, 0.2, 0.8]])
 LIFT = np.array([0.7, 0.4, 0.9])
@@ -177,3 +180,19 @@ def test_no_example_with_both_sides_tells_no_lift() -> None:
     target, shadows, _, _ = simulate(4, 300, seed=15)
     with pytest.raises(TooFewReferencesError, match="both IN and OUT"):
         joint_scores(target, shadows, np.zeros((4, 300), dtype=bool))
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_prior_is_learned_from_what_may_be_learned_from(mode, shadows, target) -> None:
+    """What the shadows say of examples that are in no calibration pair moves the score of no other."""
+    kept = shadows.examples[:300]
+    calibration = shadows.data["calibration"] & shadows.data["example"].isin(kept)
+    shadows = Observations(shadows.data.assign(calibration=calibration))
+    logits = shadows.data["logits"]
+    strange = Observations(shadows.data.assign(logits=logits.where(logits["example"].isin(kept), 5 * logits + 3)))
+    asked = target.select(examples=kept).without_membership()
+    scores = [make_attack(f"joint-{mode}-mr").fit(seen).score(asked) for seen in (shadows, strange)]
+    np.testing.assert_array_equal(*scores)
+    # It does where they are in one.
+    strange = Observations(strange.data.assign(calibration=xr.ones_like(calibration)))
+    assert not np.allclose(make_attack(f"joint-{mode}-mr").fit(strange).score(asked), scores[0], rtol=0.01)

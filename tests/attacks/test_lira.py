@@ -1,5 +1,7 @@
 """LiRA against worked numbers, the definition, closed forms, and what is known to go wrong in other implementations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from compleak.attacks.lira import group_moments, lira_scores
+from compleak.attacks.lira import group_moments, lira, lira_scores
+from compleak.attacks.observations import Observations
 from compleak.attacks.references import TooFewReferencesError
 
 # Four shadows, three examples (powers of a worked example by hand).
@@ -246,3 +249,25 @@ def test_shapes_are_checked() -> None:
         lira_scores(TARGET, SHADOWS, MEMBER.astype(int))
     with pytest.raises(ValueError, match="3"):
         lira_scores(TARGET[:2], SHADOWS, MEMBER)
+
+
+def test_offline_fixed_variance_is_that_of_the_out_side_over_all_examples() -> None:
+    """Worked by hand, through the estimator: OUT residuals of 1, 1, 2, 2, of which the mean square is 2.5."""
+    signals = np.array([[0.0, 4, 0], [2, 8, 0], [100, -90, 0], [300, 500, 50]])
+    member = np.array([[0, 0, 1], [0, 0, 1], [1, 1, 1], [1, 1, 1]], dtype=bool)
+
+    def told(values: np.ndarray, answer: np.ndarray | None) -> Observations:
+        return Observations.from_arrays(
+            np.stack([values, values], axis=-1)[:, None].astype(np.float32),
+            np.zeros(values.shape[1], dtype=int),
+            models=[f"m-{i}" for i in range(len(values))],
+            variants=["a"],
+            examples=np.arange(values.shape[1]),
+            member=answer,
+        )
+
+    attack = replace(lira("offline", "fixed"), signal=lambda answers, _: answers[..., 0]).fit(told(signals, member))
+    target = np.array([[3.0, 5.0]])
+    np.testing.assert_allclose(attack.score(told(target, None)), [2 / np.sqrt(2.5), -1 / np.sqrt(2.5)], rtol=1e-12)
+    # The one example alone has a variance of 1, and is still scored by that of all.
+    np.testing.assert_allclose(attack.score(told(target[:, :1], None)), [2 / np.sqrt(2.5)], rtol=1e-12)

@@ -19,6 +19,12 @@ NAMES = tuple(name for name, info in ATTACKS.items() if info.task == "classifica
 BLIND = {"compleak-nr-train1-lr", "compleak-nr-train2-lr"}
 # The signal lifts the true class only where it was close to being beaten.
 WEAK = {"compleak-nr-correctness"}
+# Their rule looks at all that is under attack: RMIA ranks each example among the others (its population), and these
+# forms of LiRA pool a variance, or learn a prior, over the references on just these examples.
+BY_COMPANY = {
+    *("rmia-online", "rmia-offline"),
+    *("lira-online-fixed-var", "lira-online-bayes", "lira-offline-bayes"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - BLIND))
@@ -75,6 +81,18 @@ def test_permuted_examples_give_permuted_scores(name: str, fitted: Fit, holding:
     permuted = blind.select(examples=blind.examples[order])
     attack = fitted(name)
     np.testing.assert_allclose(attack.score(permuted), attack.score(blind)[order], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_company_does_not_matter(name: str, fitted: Fit, holding: Holding, target: Observations) -> None:
+    """Whoever else is under attack: nothing is scaled, centred or ranked by the target's own statistics."""
+    blind, attack = holding(name, target).without_membership(), fitted(name)
+    whole = attack.score(blind)
+    # The confident quarter, which is unlike the rest.
+    own = blind.logits[0, -1, np.arange(len(whole)), blind.labels]
+    chosen = np.argsort(-own)[: len(whole) // 4]
+    some = attack.score(blind.select(examples=blind.examples[chosen]))
+    assert np.allclose(some, whole[chosen], rtol=1e-9, atol=1e-11) == (name not in BY_COMPANY)
 
 
 @pytest.mark.parametrize("name", NAMES)

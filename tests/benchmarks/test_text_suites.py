@@ -23,6 +23,18 @@ def test_texts_are_tokenised_for_the_network_and_the_plan_names_its_module(name,
     assert all(line.seconds > 0 for line in estimate(plan, Store(tmp_path / "run")))
 
 
+def test_what_another_part_makes_costs_nothing_here(tmp_path):
+    """The two parts of `gpt2` share the data and the pre-training, and nothing else."""
+    classifier, lm = (make_plan(load_suite(f"gpt2/{part}")) for part in ("classifier", "lm"))
+    store = Store(tmp_path / "run")
+    alone, shared = (
+        {line.stage: line.seconds for line in estimate(lm, store, keys)}
+        for keys in ((), {node.key for node in classifier.nodes})
+    )
+    assert {stage for stage in alone if shared[stage] != alone[stage]} == {"data", "pretrain"}
+    assert shared["data"] == shared["pretrain"] == 0
+
+
 def test_another_tokenizer_is_other_data_to_every_node():
     keys = [{n.key for n in make_plan(load_suite(SUITES[0], more)).nodes} for more in ([], ["data.length=16"])]
     assert not keys[0] & keys[1]

@@ -64,6 +64,22 @@ def test_a_star_needs_significance_after_the_correction(rows):
     assert all("nr-train2-rf" in line for line in starred)
 
 
+def test_less_is_marked_where_the_leak_is_gone_and_nothing_where_there_never_was_one(make_row):
+    chance = {"auc": 0.49, "auc_low": 0.46, "auc_high": 0.52, "auc_minus_original_p": 1e-6}
+    base = make_row(setting="original", scores_sha256="0" * 64, auc=0.7, auc_low=0.68, auc_minus_original_p=None)
+    cured = make_row(scores_sha256="1" * 64, baseline_sha256=base.scores_sha256, **chance)
+    assert significant([base, cured]) == {cured}
+    blind = base.model_copy(update={"auc": 0.51, "auc_low": 0.48})
+    assert significant([blind, cured]) == frozenset()
+
+
+def test_models_held_together_are_counted_apart_from_the_original(make_row):
+    held = "tflite/clustering-k8;tflite/clustering-k16"
+    several = make_row(attack="compleak-mr", technique="multiple", setting=held)
+    with_original = several.model_copy(update={"setting": f"original;{held}"})
+    assert "2 compressed models" in printed([several]) and "original and 2 others" in printed([with_original])
+
+
 def test_an_attack_that_is_compared_with_another_is_named(make_row):
     same = make_row(attack="lm-loss", baseline="lm-loss on the original")
     other = make_row(attack="lm-reference-compressed", baseline="lm-loss on the original")

@@ -35,7 +35,7 @@ from ..rows import SUITE, Header, cells_of
 from .attacked import KNOWN_ATTACKS, attack_encoder, check_attacks
 from .images import Pixels, Shape, check_apart, check_images, distinct, tiles
 from .questions import Questions, Tell, ask, check_installed
-from .summary import Findings, summarise
+from .summary import Findings, summarise, warnings
 
 HEADLINE = "encodermi-t-known"
 """Stands for the encoder wherever it can be run: fixed before anything is measured."""
@@ -204,22 +204,20 @@ def audit_encoder(
     header = Header(name, _SOURCE, data, recipe, run_id, resamples)
     rows = [_row(scores, header, questions, attacked.notes[scores.attack]) for scores in attacked.scores]
     stands = next((row for row in rows if row.attack == HEADLINE), rows[0])
-    summary = summarise(
-        Findings(
-            name=name,
-            origin=encoder.origin,
-            members=len(groups[0]),
-            nonmembers=len(groups[1]),
-            image=encoder.image,
-            rows=rows,
-            headline=stands,
-            fixed=HEADLINE,
-            blind=blind,
-            left_out=attacked.refusals,
-            repeated=repeated,
-        )
+    findings = Findings(
+        name=name,
+        origin=encoder.origin,
+        members=len(groups[0]),
+        nonmembers=len(groups[1]),
+        image=encoder.image,
+        rows=rows,
+        headline=stands,
+        fixed=HEADLINE,
+        blind=blind,
+        left_out=attacked.refusals,
+        repeated=repeated,
     )
-    return Audit(tuple(rows), attacked.scores, summary, suite)
+    return Audit(tuple(rows), attacked.scores, summarise(findings), suite, tuple(warnings(findings)))
 
 
 def _row(scores: Scores, header: Header, questions: Questions, notes: Sequence[str]) -> Row:

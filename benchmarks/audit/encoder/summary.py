@@ -63,7 +63,7 @@ def summarise(found: Findings) -> str:
     parts = [
         ("What leaks", [*_table(found.rows), "", *_verdict(found)]),
         ("What could not be concluded", list(_limits(found))),
-        ("Warnings and checks", list(_warnings(found))),
+        ("Warnings and checks", [*warnings(found), *_checks(found)]),
         ("What to do next", list(_advice(found))),
     ]
     return laid_out(lines, parts)
@@ -157,18 +157,19 @@ def _limits(found: Findings) -> Iterator[str]:
     yield "How much another training of the same encoder would leak, or a compressed version: one encoder is one draw."
 
 
-def _warnings(found: Findings) -> Iterator[str]:
-    blind = found.blind
-    if blind.interval is not None and blind.auc is not None:
-        told = f"AUC {blind.auc:.3f} ({blind.interval.low:.3f}-{blind.interval.high:.3f})"
-        if found.shifted:
-            yield (
-                f"DISTRIBUTION SHIFT: without the encoder, from the images alone, members are told from non-members "
-                f"with {told}. These attacks learn from members and non-members, and learn such a difference too. "
-                "Draw both at random from one pool, prepare them in the same way, and audit again."
-            )
-        else:
-            yield f"Without the encoder, from the images alone, nothing is told apart: {told} by a forest."
+def warnings(found: Findings) -> Iterator[str]:
+    """What speaks against believing the audit; nothing where nothing does."""
+    if found.shifted:
+        yield (
+            f"DISTRIBUTION SHIFT: without the encoder, from the images alone, members are told from non-members "
+            f"with {_told(found.blind)}. These attacks learn from members and non-members, and learn such a difference "
+            "too. Draw both at random from one pool, prepare them in the same way, and audit again."
+        )
+
+
+def _checks(found: Findings) -> Iterator[str]:
+    if told := "" if found.shifted else _told(found.blind):
+        yield f"Without the encoder, from the images alone, nothing is told apart: {told} by a forest."
     if found.repeated:
         yield f"{found.repeated:,} images were in their group already, and were taken out."
     reasons: dict[str, list[str]] = {}
@@ -176,6 +177,13 @@ def _warnings(found: Findings) -> Iterator[str]:
         reasons.setdefault(reason, []).append(attack)
     for reason, attacks in reasons.items():
         yield f"Left out: {', '.join(attacks)}. {reason}"
+
+
+def _told(blind: Blind) -> str:
+    """By how much members are told without the encoder; empty where that was not asked."""
+    if blind.interval is None or blind.auc is None:
+        return ""
+    return f"AUC {blind.auc:.3f} ({blind.interval.low:.3f}-{blind.interval.high:.3f})"
 
 
 def _advice(found: Findings) -> Iterator[str]:

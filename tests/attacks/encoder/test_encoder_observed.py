@@ -59,17 +59,19 @@ def held(name, observed):
 
 
 def run(name, observed):
+    attack, target = fitted(name, observed)
+    return attack, attack.score(target.without_membership()), target.member[0]
+
+
+def fitted(name, observed):
+    """The attack, and the target with the examples that it may be scored on."""
     observed, asked = held(name, observed), observed.data["calibration"].values
     target = observed.select(models=["target-0"], examples=np.flatnonzero(asked[1]))
-    member = target.member[0]
     if ATTACKS[name].known == "shadows":
-        fitted, scored = observed.select(models=["shadow-0"]), np.ones(len(member), dtype=bool)
-    else:
-        scored = np.arange(len(member)) % 2 == 1
-        fitted = target.select(examples=target.examples[~scored]).all_calibration()
-    attack = make_attack(name, 3).fit(fitted)
-    asked_of = target.select(examples=target.examples[scored])
-    return attack, attack.score(asked_of.without_membership()), member[scored]
+        return make_attack(name, 3).fit(observed.select(models=["shadow-0"])), target
+    scored = np.arange(len(target.examples)) % 2 == 1
+    attack = make_attack(name, 3).fit(target.select(examples=target.examples[~scored]).all_calibration())
+    return attack, target.select(examples=target.examples[scored])
 
 
 @pytest.mark.parametrize("name", ENCODER)
@@ -81,6 +83,16 @@ def test_a_leak_is_found_and_none_is_not(name):
     _, scores, member = run(name, observations(signal=0.0, seed=1))
     interval = delong_interval(scores, member, level=0.999)
     assert interval.low <= 0.5 <= interval.high
+
+
+@pytest.mark.parametrize("name", ENCODER)
+def test_company_does_not_matter_but_to_what_takes_the_encoders_scale_out(name):
+    attack, target = fitted(name, observations(signal=1.0))
+    blind = target.without_membership()
+    whole = attack.score(blind)
+    chosen = np.argsort(-whole)[: len(whole) // 4]
+    some = attack.score(blind.select(examples=blind.examples[chosen]))
+    assert np.allclose(some, whole[chosen], rtol=1e-9, atol=1e-11) == ("standardised" not in name)
 
 
 @pytest.mark.parametrize("name", ["encodermi-v-mr", "lpla-linf-gaussian-standardised-mr"])

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
+from compleak.attacks.compleak.learners import LEARNERS, Learned
 from compleak.attacks.held import NotFittedError
 from compleak.attacks.language_model.listing import LANGUAGE_MODEL_ATTACKS
 from compleak.attacks.observations import ORIGINAL, ObservationError, Observations
@@ -18,6 +19,11 @@ Holding = Callable[[str, Observations], Observations]
 Plant = Callable[..., Observations]
 Fit = Callable[[str], Attack]
 NAMES = tuple(LANGUAGE_MODEL_ATTACKS)
+# Their rule looks at all texts under attack: see the same list for classifiers.
+BY_COMPANY = {
+    *("lm-rmia-online", "lm-rmia-offline"),
+    *("lm-lira-online-fixed-var", "lm-lira-online-bayes", "lm-lira-offline-bayes"),
+}
 
 
 def changed(observations: Observations, change: Callable[[np.ndarray], np.ndarray]) -> Observations:
@@ -130,6 +136,16 @@ def test_order_of_texts_and_variants_changes_nothing(
     np.testing.assert_allclose(fitted(name).score(turned), fitted(name).score(blind)[order], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_company_does_not_matter(name: str, fitted: Fit, holding: Holding, target: Observations) -> None:
+    blind, attack = holding(name, target).without_membership(), fitted(name)
+    whole = attack.score(blind)
+    likely = np.nanmean(blind.answers("log_likelihood")[0, -1], axis=-1)
+    chosen = np.argsort(-likely)[: len(whole) // 4]
+    some = attack.score(blind.select(examples=blind.examples[chosen]))
+    assert np.allclose(some, whole[chosen], rtol=1e-9, atol=1e-11) == (name not in BY_COMPANY)
+
+
 @pytest.mark.parametrize("name", ["lm-loss", "lm-mr-lr", "lm-lira-offline-fixed-var"])
 def test_other_variants_and_scoring_before_fitting_are_errors(
     name: str, fitted: Fit, holding: Holding, target: Observations
@@ -165,21 +181,56 @@ def test_shadows_without_members_and_logits_in_their_place_are_errors(planted: P
         make_attack("lm-loss").fit(classifier)
 
 
-def test_the_compressed_model_as_the_reference_in_closed_form(planted: Plant) -> None:
+@pytest.mark.parametrize("kept", [0.5, 1.5])
+def test_the_compressed_model_as_the_reference_in_closed_form(planted: Plant, kept: float) -> None:
     """Sixteen tokens of noise 1 in each model; the original shows a lift of 0.5, the compressed one half of it.
 
     The difference is 0.25 higher for members and has a deviation of sqrt(2 / 16), so AUC = Phi(0.25 / 0.3536 / sqrt 2)
-    = Phi(0.5). The loss alone drowns in the texts' own deviation of 3.
+    = Phi(0.5), and the best balanced accuracy Phi(0.25 / 0.3536 / 2). Where the compressed one shows half as much
+    again, the difference is as much lower. The loss alone drowns in the texts' own deviation of 3.
     """
-    shape = {"lift": 0.5, "kept": 0.5, "noise": 1.0, "shared": 3.0, "full": True, "texts": 8000}
+    shape = {"lift": 0.5, "kept": kept, "noise": 1.0, "shared": 3.0, "full": True, "texts": 8000}
     shadows, one = planted(models=2, seed=7, **shape), planted(models=1, seed=8, **shape)
     member = one.member[0]
-    auc = {}
+    auc, reached = {}, {}
     for name, variants in (("lm-loss", [ORIGINAL]), ("lm-reference-compressed", [ORIGINAL, "a"])):
         attack = make_attack(name).fit(shadows.select(variants=variants))
-        auc[name] = roc_auc_score(member, attack.score(one.select(variants=variants).without_membership()))
+        score = attack.score(one.select(variants=variants).without_membership())
+        auc[name] = roc_auc_score(member, score)
+        called = score >= attack.threshold
+        reached[name] = (called[member].mean() + (~called)[~member].mean()) / 2
     assert auc["lm-reference-compressed"] == pytest.approx(norm.cdf(0.5), abs=0.018)  # 3 standard errors
+    assert reached["lm-reference-compressed"] == pytest.approx(norm.cdf(np.sqrt(0.125)), abs=0.02)
     assert auc["lm-loss"] < 0.58
+
+
+def test_a_text_that_says_nothing_stands_in_the_middle_of_the_shadows(planted: Plant) -> None:
+    shadows, one = planted(models=2, seed=4, lift=1.0), planted(models=1, seed=5, lift=1.0)
+    shadows, one = shadows.select(variants=[ORIGINAL]), one.select(variants=[ORIGINAL])
+
+    def cut(values: np.ndarray) -> np.ndarray:
+        values = values.copy()
+        values[..., 3, :] = np.nan
+        return values
+
+    score = make_attack("lm-loss").fit(shadows).score(changed(one, cut).without_membership())
+    means = np.nanmean(shadows.answers("log_likelihood")[:, 0], axis=-1)[shadows.data["calibration"].values]
+    assert score[3] == pytest.approx(np.median(means), rel=1e-12)
+    assert means.max() < -3  # so that 0 would not be in the middle of anything
+
+
+def test_threshold_and_middle_are_of_what_is_held_out(planted: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A learner that knows its own records by heart, and of others tells 0.4 of a member, 0.3 of a non-member."""
+    monkeypatch.setitem(
+        LEARNERS, "lr", lambda table, _: Learned(lambda x: np.full(len(x), 0.9), np.where(table.member, 0.4, 0.3))
+    )
+    shadows, one = planted(models=2, seed=4), planted(models=1, seed=5)
+    shadows, one = shadows.select(variants=[ORIGINAL]), one.select(variants=[ORIGINAL])
+    attack = make_attack("lm-nr-lr").fit(shadows)
+    assert attack.threshold == 0.4
+    members = shadows.member[shadows.data["calibration"].values].mean()
+    score = attack.score(changed(one, lambda values: np.full_like(values, np.nan)).without_membership())
+    np.testing.assert_array_equal(score, 0.4 if members > 0.5 else 0.3)
 
 
 def test_learning_from_both_models_beats_either_alone(planted: Plant) -> None:

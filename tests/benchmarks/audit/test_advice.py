@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from compleak.benchmarks.audit import LEAST_RESAMPLES, AuditError
 from compleak.benchmarks.audit.api import audit
+from compleak.benchmarks.cli import app
 from compleak.benchmarks.fields import Statistics
 from compleak.results.comparison.compare import compare
 from compleak.results.store import open_results
@@ -15,6 +17,10 @@ def audited(made, compressed=None, **more):
     predict = {name: (lambda x, other=other: other.logits[x]) for name, other in (compressed or {}).items()}
     groups = {"members": (rows[:n], made.labels[:n]), "nonmembers": (rows[n:], made.labels[n:])}
     return audit(lambda x: made.logits[x], predict, outputs="logits", **{"resamples": 100, **groups, **more})
+
+
+def compleak(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def words(result):
@@ -47,7 +53,13 @@ def noisy(made, scale, seed):
             "undecided",
             "c: undecided whether it leaks more",
         ),
-        (200, 0.0, lambda d: noisy(d(n=200, seed=1), 0.5, 3), "at chance", "c: at chance, members are found neither"),
+        (
+            200,
+            0.0,
+            lambda d: noisy(d(n=200, seed=1), 0.5, 3),
+            "at chance",
+            "finds members neither in it nor in the original",
+        ),
     ],
 )
 def test_each_verdict_is_that_of_compare_on_the_folder(n, leak, makes, verdict, says, dump, tmp_path):
@@ -97,6 +109,55 @@ def test_as_many_resamples_are_needed_as_in_a_suite(dump):
             Statistics(resamples=too_few)
         with pytest.raises(AuditError, match="must be 100 or more"):
             audited(dump(n=20), resamples=too_few)
+
+
+def test_groups_that_may_be_swapped_are_asked_about(dump):
+    made = dump(n=400, leak=1.5)
+    turned_round = type(made)(logits=np.roll(made.logits, 400, axis=0), labels=np.roll(made.labels, 400))
+    assert "Are the two groups swapped?" not in words(audited(made))
+    (warning,) = audited(turned_round).warnings
+    assert warning.startswith("original is surer of the non-members") and warning.endswith(
+        "Are the two groups swapped?"
+    )
+
+
+def test_what_an_audit_warns_of_is_repeated_and_nothing_is_recommended(dump, tmp_path):
+    made, same = dump(n=500, leak=1.5, seed=1), noisy(dump(n=500, leak=1.5, seed=1), 0.01, 3)
+    same.logits[:500] = same.logits[:500][::-1]
+    sound = audited(made, {"c": made}).write(tmp_path / "sound")
+    result = audited(made, {"c": same})
+    assert any("Are the rows in the same order" in warning for warning in result.warnings)
+    misplaced = result.write(tmp_path / "misplaced")
+    for folder, doubted in ((sound, False), (misplaced, True)):
+        assert compleak("verify", folder).exit_code == 0
+        found = compleak("compare", folder)
+        assert ("Are the rows in the same order" in found.stderr) is doubted
+        assert ("no answer. What the audit warns of" in found.stdout) is doubted
+        assert compleak("report", folder, "-o", folder / "report").exit_code == 0
+        page = (folder / "report" / "index.html").read_text()
+        assert ("Warning of the audit." in page) is doubted
+    (misplaced / next(misplaced.glob("nodes/collect/*/warnings.json"))).write_text("[]")
+    assert compleak("verify", misplaced).exit_code == 1
+
+
+def test_an_audits_page_says_of_an_audit_only_what_holds(dump, tmp_path):
+    folder = audited(dump(n=200, leak=1.5), {"c": dump(n=200, leak=1.0)}).write(tmp_path / "a")
+    assert compleak("report", folder, "-o", folder / "report").exit_code == 0
+    page = (folder / "report" / "index.html").read_text()
+    for false in ("compleak run", "one shuffled pool", "trains shadow models", "no description is kept", "never a row"):
+        assert false not in page, false
+    for true in ("compleak audit ...", "There are no shadow models", "log-odds of the true class"):
+        assert true in page, true
+
+
+def test_where_the_fixed_attack_finds_nothing_the_strongest_that_does_is_named(dump, monkeypatch):
+    from compleak.benchmarks.audit import summary
+
+    monkeypatch.setattr(summary, "HEADLINE", "none")
+    result = audited(dump(n=400, leak=1.5))
+    found = [row for row in result.rows if row.access == "one-model"]
+    strongest = max(found, key=lambda row: row.auc)
+    assert f"original tells who was a member: {strongest.attack} reaches AUC {strongest.auc:.3f}" in words(result)
 
 
 def test_an_auc_below_a_half_is_not_called_no_more(dump):

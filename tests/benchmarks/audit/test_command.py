@@ -70,7 +70,7 @@ def test_shadows_are_folders_like_the_targets(dump, save_pair, tmp_path):
     said = run(
         "--data", tmp_path / "target", "--shadow", tmp_path / "shadow-0", "--outputs", "logits", "--out", tmp_path / "o"
     )
-    assert "1 shadow models" in said
+    assert "1 shadow model " in said
     assert {r.attack for r in open_results(tmp_path / "o").rows} >= {"compleak-nr-train2-rf", "compleak-nr-loss"}
     save_pair(dump(n=100, classes=4), tmp_path / "shadow-1")
     with pytest.raises(AuditError, match="Shadow 0 shows original with 4 classes"):

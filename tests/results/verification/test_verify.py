@@ -222,7 +222,8 @@ def test_a_changed_suite_in_the_provenance_is_found(board, check, careful):
             content["runs"][0]["suite"]["training"]["learning_rate"] = 0.5
 
     json_edit(board.with_suffix(".provenance.json"), change)
-    assert "hashes to" in texts(check(board)) if careful else "the suite is not that of" in texts(check(board))
+    assert ("hashes to" if careful else "the suite is not that of") in texts(check(board))
+    assert careful or "targets and shadows, in: training" in texts(check(board))
 
 
 def test_a_changed_suite_of_a_run_is_found(run, check):
@@ -300,6 +301,19 @@ def test_a_sidecar_that_is_none_is_a_problem(board, check, content):
     path = board.with_suffix(".provenance.json")
     path.unlink() if content is None else path.write_text(content)
     assert not check(board).sound
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda content: content.update(format=2), "format is 2; this version of compleak-bench reads 1"),
+        (lambda content: content.update(schema_version=2), "schema_version is 2; this version"),
+        (lambda content: content["runs"][0].update(nodes=9), "is 9, those of its machines are"),
+    ],
+)
+def test_a_sidecar_of_other_definitions_or_counts_is_found(board, check, change, says):
+    json_edit(board.with_suffix(".provenance.json"), change)
+    assert says in texts(check(board))
 
 
 def test_another_target_seed_in_the_provenance_is_found(board, check):
