@@ -80,7 +80,8 @@ def estimate(plan: Plan, store: Store, elsewhere: Container[str] = ()) -> list[S
         done = [n for n in nodes if store.is_complete(n)]
         seen = [float(store.manifest(n)["seconds"]) for n in done]
         each = mean(seen) if seen else _seconds(plan, stage)
-        left = sum(node not in done and node.key not in elsewhere for node in nodes)
+        made = {node.key for node in done}
+        left = sum(node.key not in made and node.key not in elsewhere for node in nodes)
         lines.append(StageEstimate(stage, len(nodes), len(done), left * each, left * _megabytes(plan, stage)))
     return lines
 

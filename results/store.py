@@ -245,8 +245,13 @@ def open_together(paths: Sequence[Path]) -> Results:
 
 
 def _warnings(path: Path) -> tuple[str, ...]:
-    files = sorted((path / "nodes" / "collect").glob(f"*/{WARNINGS}"))
-    return tuple(str(line) for file in files for line in json.loads(file.read_text(encoding="utf-8")))
+    found: list[str] = []
+    for file in sorted((path / "nodes" / "collect").glob(f"*/{WARNINGS}")):
+        lines = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(lines, list):
+            raise ResultsError(f"{file} holds no list of warnings: it was changed.")
+        found += map(str, lines)
+    return tuple(found)
 
 
 def _rows(path: Path) -> tuple[Row, ...]:

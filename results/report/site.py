@@ -113,6 +113,7 @@ def render(results: Results, attacks: Mapping[str, str]) -> str:
         remarks=remarks(rows),
         audited=any(one.audited for one in results.among or (results,)),
         shadows=any(row.shadows for row in rows),
+        known=any(row.partly_known for row in rows),
         tallies=tallies,
         full=_full(data),
         missing=sum(row.scores_sha256 not in kept for row in rows),
